@@ -1,0 +1,1 @@
+"""core: pure functions of their arguments. No clock, no files, no sockets."""

@@ -1,0 +1,1 @@
+"""rollups: one pure file per fold over the log."""

@@ -1,0 +1,1 @@
+"""services: use cases; the rooms meet here."""

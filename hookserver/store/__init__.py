@@ -1,0 +1,1 @@
+"""store: files. FORMAT.md beside this file is its specification."""

@@ -1,0 +1,1 @@
+"""web: Tornado handlers that parse, call one service and write."""
