@@ -79,6 +79,13 @@ def local_url(config: Config) -> str:
     return f"{'https' if config.server.tls else 'http'}://{host}:{config.server.port}"
 
 
+def probe(url: str) -> None:
+    """Raise ``NoServer`` unless something listens at ``url``."""
+    connection = Connection(url)
+    connection.connect()
+    connection.close()
+
+
 def signed(app_id: str, secret: bytes | None, body: bytes) -> Message:
     """A notice as Agora sends it: HMAC-SHA1 and HMAC-SHA256 of the body, in hex, in two headers."""
     headers = {"Content-Type": "application/json;charset=utf-8", "User-Agent": "hookserver-send"}
@@ -248,17 +255,18 @@ class Connection:
 
     def _exchange(self, message: Message) -> http.client.HTTPResponse:
         kept_open = self._http.sock is not None
-        self._connect()
+        self.connect()
         try:
             return self._ask(message)
         except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
             if not kept_open:
                 raise
         self._http.close()  # the server had closed the idle connection: a new one is no second try
-        self._connect()
+        self.connect()
         return self._ask(message)
 
-    def _connect(self) -> None:
+    def connect(self) -> None:
+        """Connect if that has not been done. Raises ``NoServer``."""
         if self._http.sock is None:
             try:
                 self._http.connect()

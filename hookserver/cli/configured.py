@@ -1,0 +1,29 @@
+"""What every command does first: read the configuration that the words name."""
+
+from __future__ import annotations
+
+import argparse
+
+from hookserver import config
+from hookserver.errors import ConfigError
+
+from .words import UsageError
+
+
+def read_config(args: argparse.Namespace, *, generate: bool = False) -> config.Config:
+    """The configuration of ``-c`` with ``--data`` put in. ConfigError if it is missing or wrong.
+
+    ``generate`` makes the secrets that the file wants made; only ``serve`` does that.
+    """
+    if not args.conf.exists():
+        raise ConfigError("there is no such file", file=str(args.conf),
+                          hint="`hookserver check --sample > conf.yaml` writes one to start from; -c names another")
+    return config.load(args.conf, data=args.data, generate=generate)
+
+
+def source_named(conf: config.Config, name: str) -> config.AgoraSource:
+    """The source called ``name``; UsageError that lists those there are."""
+    if name not in conf.sources:
+        known = ", ".join(sorted(conf.sources)) or "none"
+        raise UsageError(f"{conf.file} has no source named {name!r} (it has: {known})")
+    return conf.sources[name]

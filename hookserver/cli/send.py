@@ -1,0 +1,68 @@
+"""``hookserver send``: realistic samples, signed and posted."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from itertools import islice
+
+from hookserver.config import AgoraSource, Config
+from hookserver.services import senders
+
+from .configured import read_config, source_named
+from .progress import Progress
+from .words import UsageError
+
+
+def send(args: argparse.Namespace) -> int:
+    """Post ``--count`` events; exit code 1 if one answer is not the expected one."""
+    conf = read_config(args)
+    source = source_named(conf, args.source)
+    app_id, secret = app_of(conf, source, args.app)
+    url = args.url or address(conf)
+    senders.probe(url)
+    run = senders.Senders(url, messages(args, app_id, secret), concurrency=args.concurrency, rate=args.rate,
+                          on_reply=lambda tally: bar.update(len(tally.latencies)))
+    with Progress(f"{source.name} -> {url}", "events", args.count) as bar:
+        tally = run.run()
+    print(summary(tally))
+    return 0 if set(tally.statuses) <= {401 if args.bad_signature else 200} else 1
+
+
+def app_of(conf: Config, source: AgoraSource, wanted: str | None) -> tuple[str, bytes | None]:
+    """App id and first secret. UsageError if there is no such app, or its secret is not made yet."""
+    if wanted and wanted not in source.apps:
+        raise UsageError(f"source {source.name} has no app {wanted!r} (it has: {', '.join(source.apps)})")
+    app_id, secret = senders.choose_app(source, wanted)
+    if secret is None and source.apps[app_id].verify != "none":
+        raise UsageError(f"the secret of app {app_id} is not made yet in {conf.data}; "
+                         "`hookserver serve` makes it at its first start")
+    return app_id, secret
+
+
+def address(conf: Config) -> str:
+    """The server's address as configured."""
+    if conf.server.port == 0:
+        raise UsageError("server.port is 0, so the address cannot be known; give the one that serve printed with --url")
+    return senders.local_url(conf)
+
+
+def messages(args: argparse.Namespace, app_id: str, secret: bytes | None) -> Iterator[senders.Message]:
+    """The messages that the words ask for."""
+    channels = args.channels or senders.channels_for(args.count)
+    if args.rate:
+        made = islice(senders.live(app_id, secret, channels=channels), args.count)
+    else:
+        made = senders.past(app_id, secret, count=args.count, channels=channels)
+    return senders.badly_signed(made) if args.bad_signature else made
+
+
+def summary(tally: senders.Tally) -> str:
+    """Answers by status, and latencies."""
+    lines = []
+    for status, count in sorted(tally.statuses.items(), key=lambda row: str(row[0])):
+        extra = f" ({tally.duplicates:,} of them duplicates)" if status == 200 and tally.duplicates else ""
+        lines.append(f"{status or 'no answer'}: {count:,}{extra}")
+    times = ", ".join(f"{name} {(tally.percentile(share) or 0) * 1000:.1f} ms"
+                      for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("slowest", 1.0)))
+    return f"answers  {', '.join(lines) or 'none'}\nlatency  {times}"

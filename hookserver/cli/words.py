@@ -1,0 +1,230 @@
+"""The words of the command line: every command, its options, and help that teaches."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from hookserver import __version__
+from hookserver.errors import HookserverError
+
+
+class UsageError(HookserverError):
+    """The words were read, but ask for something that cannot be (exit code 2)."""
+
+
+class NoSuchThing(HookserverError):
+    """What was asked for is not there (exit code 1)."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser. Each command sets ``run``: arguments -> exit code."""
+    parser = argparse.ArgumentParser(
+        prog="hookserver", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="One place where every webhook lands: verified, kept on disk, understood and shown.",
+        epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"hookserver {__version__}")
+    add_common(parser, Path("conf.yaml"), None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (add_serve, add_demo, add_send, add_check, add_tail, add_explain, add_verify, add_rebuild):
+        add(commands)
+    return parser
+
+
+def add_common(parser: argparse.ArgumentParser, conf: object, data: object) -> None:
+    """-c and --data, taken before and after the command alike."""
+    parser.add_argument("-c", "--conf", type=Path, default=conf, metavar="FILE",
+                        help="the configuration (default: conf.yaml)")
+    parser.add_argument("--data", type=Path, default=data, metavar="DIR",
+                        help="the data directory, instead of the one the configuration names")
+
+
+def command(commands, name: str, place: str, brief: str, text: str) -> argparse.ArgumentParser:
+    """One command. ``place`` is "module:function" in this package, imported only when it runs."""
+    parser = commands.add_parser(name, help=brief, description=text.partition("\n\n")[0],
+                                 epilog=text.partition("\n\n")[2] or None,
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_common(parser, argparse.SUPPRESS, argparse.SUPPRESS)
+    parser.set_defaults(run=later(place))
+    return parser
+
+
+def later(place: str) -> Callable[[argparse.Namespace], int]:
+    """A function that imports the command's module when it is called: ``tail`` need not load the server."""
+    module, _, function = place.partition(":")
+    return lambda args: getattr(importlib.import_module(f"hookserver.cli.{module}"), function)(args)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def port_number(text: str) -> int:
+    """A TCP port; 0 means any free one."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError("must be between 0 and 65535")
+    return number
+
+
+def speed(text: str) -> float:
+    """So many a second, more than 0; a final /s is allowed."""
+    number = float(text.removesuffix("/s"))
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return number
+
+
+def add_serve(commands) -> None:
+    """serve"""
+    parser = command(commands, "serve", "serve:serve", "run the server", SERVE)
+    parser.add_argument("--host", help="listen on this address instead of server.host")
+    parser.add_argument("--port", type=port_number, help="listen on this port instead of server.port; 0 picks a free one")
+
+
+def add_demo(commands) -> None:
+    """demo"""
+    parser = command(commands, "demo", "demo:demo", "a server with simulated senders, to look at", DEMO)
+    parser.add_argument("--port", type=port_number, default=0, help="listen on this port (default: a free one)")
+    parser.add_argument("--rate", type=speed, default=1.5, help="simulated events a second (default: 1.5)")
+
+
+def add_send(commands) -> None:
+    """send"""
+    parser = command(commands, "send", "send:send", "build, sign and post realistic samples", SEND)
+    parser.add_argument("source", help="name of the source in the configuration")
+    parser.add_argument("--count", type=positive, default=100, metavar="N", help="how many events (default: 100)")
+    parser.add_argument("--rate", type=speed, metavar="R",
+                        help="so many a second, stamped with the present; without it the events tell of the "
+                             "last hour and go out as fast as the server takes them")
+    parser.add_argument("--channels", type=positive, metavar="N", help="so many channels (default: what suits the count)")
+    parser.add_argument("--app", metavar="ID", help="send for this app (default: the first of the source)")
+    parser.add_argument("--url", help="send to this server, e.g. http://127.0.0.1:8080 (default: from the configuration)")
+    parser.add_argument("--concurrency", type=positive, default=4, metavar="N", help="connections (default: 4)")
+    parser.add_argument("--bad-signature", action="store_true", help="sign with a wrong secret; 401 is then what is expected")
+
+
+def add_check(commands) -> None:
+    """check"""
+    parser = command(commands, "check", "check:check", "validate the configuration and explain it", CHECK)
+    parser.add_argument("--sample", action="store_true", help="print a configuration to start from, and do nothing else")
+
+
+def add_tail(commands) -> None:
+    """tail"""
+    parser = command(commands, "tail", "look:tail", "show the newest events, and follow", TAIL)
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what arrives")
+    parser.add_argument("-n", "--lines", type=int, default=10, metavar="N", help="begin with the last N (default: 10)")
+    parser.add_argument("--source", help="only this source")
+    parser.add_argument("--type", help="only this event type, e.g. rtc.broadcaster_joined")
+    parser.add_argument("--json", action="store_true", help="the lines of the log, byte for byte")
+
+
+def add_explain(commands) -> None:
+    """explain"""
+    parser = command(commands, "explain", "look:explain", "tell the story of one event or rejection", EXPLAIN)
+    parser.add_argument("id", metavar="ID", help="the id of an event (evt_…) or a rejection, or a bare seq")
+
+
+def add_verify(commands) -> None:
+    """verify"""
+    command(commands, "verify", "prove:verify", "prove that the store is whole", VERIFY)
+
+
+def add_rebuild(commands) -> None:
+    """rebuild"""
+    parser = command(commands, "rebuild", "prove:rebuild", "make everything derived again, from the log", REBUILD)
+    parser.add_argument("--check", action="store_true", help="change nothing; compare with what is on disk")
+
+
+EPILOG = """\
+first steps:
+  hookserver serve                 start; prints the dashboard's address and the URLs for senders
+  hookserver send calls            in a second terminal: 100 signed events
+  hookserver tail -f               watch them arrive
+  hookserver explain ID            why was it accepted, or refused?
+
+exit codes: 0 ok, 1 a check failed or nothing found, 2 usage, 74 input/output, 78 configuration
+"""
+
+SERVE = """\
+Run the server until SIGTERM or Ctrl-C. It is ready when GET /health answers 200.
+
+examples:
+  hookserver serve
+  hookserver serve -c /etc/hookserver/conf.yaml --data /var/lib/hookserver
+  hookserver serve --port 0        any free port; the address is printed
+"""
+
+DEMO = """\
+Run a server on a temporary directory and a free port, with simulated calls and some requests that
+must be refused. Ctrl-C ends it and removes the directory.
+
+examples:
+  hookserver demo
+  hookserver demo --rate 20
+"""
+
+SEND = """\
+Build events that look like the provider's own, sign them with the configured secret and post them
+to a running server. Ends with a summary; exit code 1 if an answer was not the expected one.
+
+examples:
+  hookserver send calls
+  hookserver send calls --count 5000 --concurrency 16
+  hookserver send calls --rate 2 --count 600       ten minutes, as if live
+  hookserver send calls --bad-signature --count 3  something for the page of rejections
+"""
+
+CHECK = """\
+Validate the configuration. Prints where it listens, the URLs to enter at the senders, where secrets
+come from (never a secret itself) and what to be warned of. Exit code 78 if it cannot be used.
+
+examples:
+  hookserver check
+  hookserver check -c new.yaml
+  hookserver check --sample > conf.yaml
+"""
+
+TAIL = """\
+Show the newest events, one line each. Works beside a running server and without one.
+
+examples:
+  hookserver tail -f
+  hookserver tail -n 100 --source calls --type rtc.audience_joined
+  hookserver tail -n 1 --json | jq .payload
+"""
+
+EXPLAIN = """\
+Tell the story of one event or rejection: every check with its verdict, what it means, where it is
+stored and how to see it there. Works beside a running server and without one.
+
+examples:
+  hookserver explain evt_k3f9q2_18342
+  hookserver explain 18342
+"""
+
+VERIFY = """\
+Read the whole log, check every line, and compare the indexes with it. Works beside a running server.
+Each finding names file, offset and seq range; exit code 1 if there is one.
+
+examples:
+  hookserver verify
+  hookserver verify --data /backup/data
+"""
+
+REBUILD = """\
+Indexes, sessions and counters are made from the log and nothing else. This makes them again; the
+server must be stopped. With --check nothing is changed: a second set is made beside the first, in
+memory, and compared. That works beside a running server too; exit code 1 on a difference.
+
+examples:
+  hookserver rebuild --check
+  hookserver rebuild
+"""
