@@ -63,6 +63,8 @@ def summary(tally: senders.Tally) -> str:
     for status, count in sorted(tally.statuses.items(), key=lambda row: str(row[0])):
         extra = f" ({tally.duplicates:,} of them duplicates)" if status == 200 and tally.duplicates else ""
         lines.append(f"{status or 'no answer'}: {count:,}{extra}")
+    if tally.put_off:
+        lines.append(f"put off and sent again: {tally.put_off:,}")
     times = ", ".join(f"{name} {(tally.percentile(share) or 0) * 1000:.1f} ms"
                       for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("slowest", 1.0)))
     return f"answers  {', '.join(lines) or 'none'}\nlatency  {times}"

@@ -22,6 +22,8 @@ from hookserver.providers.agora_calls import Calls
 
 TIMEOUT = 15.0  # seconds for one answer; Agora itself waits 10
 RESEND = 0.02  # share of notices sent twice, as Agora does
+RETRIES = 3  # of a message that was answered 503, as Agora does
+PATIENCE = 5.0  # seconds waited at most when the server says "later"
 
 
 class NoServer(HookserverError):
@@ -44,11 +46,15 @@ class Message:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back: ``status`` is None when the connection broke; ``seconds`` is the time it took."""
+    """What came back: ``status`` is None when the connection broke; ``seconds`` is the time it took.
+
+    ``later``: the server wants the message again after so many seconds (429 or 503 with Retry-After).
+    """
 
     status: int | None
     seconds: float
     duplicate: bool = False
+    later: float | None = None
 
 
 @dataclass
@@ -57,11 +63,12 @@ class Tally:
 
     statuses: Counter = field(default_factory=Counter)
     duplicates: int = 0
+    put_off: int = 0  # answers that said "later"; the message was sent again
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
     def add(self, reply: Reply) -> None:
-        """Count one reply."""
+        """Count one final reply."""
         self.statuses[reply.status] += 1
         self.duplicates += reply.duplicate
         self.latencies.append(reply.seconds)
@@ -215,7 +222,7 @@ class Senders:
         connection = Connection(self._url)
         try:
             while (message := self._next()) is not None:
-                reply = connection.send(message)
+                reply = self._deliver(connection, message)
                 with self._give:
                     self.tally.add(reply)
                     self._on_reply(self.tally)
@@ -224,6 +231,16 @@ class Senders:
             self.stop()
         finally:
             connection.close()
+
+
+    def _deliver(self, connection: Connection, message: Message) -> Reply:
+        reply, failures = connection.send(message), 0
+        while reply.later is not None and failures < RETRIES and not self._stopping.wait(min(reply.later, PATIENCE)):
+            failures += reply.status == 503  # too fast is no failure
+            with self._give:
+                self.tally.put_off += 1
+            reply = connection.send(message)
+        return reply
 
 
 class Connection:
@@ -247,7 +264,10 @@ class Connection:
         except (OSError, http.client.HTTPException):
             self._http.close()
             return Reply(None, time.perf_counter() - started)
-        return Reply(response.status, time.perf_counter() - started, b'"duplicate":true' in body.replace(b" ", b""))
+        wait = response.getheader("Retry-After", "") if response.status in (429, 503) else ""
+        return Reply(response.status, time.perf_counter() - started,
+                     duplicate=b'"duplicate":true' in body.replace(b" ", b""),
+                     later=float(wait) if wait.isdigit() else None)
 
     def close(self) -> None:
         """Close it."""
