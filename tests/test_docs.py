@@ -1,0 +1,96 @@
+"""The documents say what the program does: keys, commands, codes, paths and recipes are compared with it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from hookserver import __version__, config
+from hookserver.cli.words import build_parser
+from hookserver.errors import CODES
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def section(title: str) -> str:
+    """The text under one heading, up to the next heading of the same or a higher level."""
+    found = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^#{{1,2}} |\Z)", README, re.MULTILINE | re.DOTALL)
+    assert found, f"README.md has no heading {title!r}"
+    return found[2]
+
+
+def blocks(kind: str) -> list[str]:
+    """The fenced blocks whose info string is ``kind``."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_first_page_comes_to_the_point():
+    """What it is, one command, and a look at what is stored, before anything is explained."""
+    first = README.split("\n## ")[0]
+    assert len(first.splitlines()) <= 30
+    assert "hookserver serve" in first and "hookserver send calls" in first and "| jq" in first and "#token=" in first
+
+
+def test_configuration_table_is_the_one_the_reader_uses():
+    rows = [f"| `{key}` | {kind} | { {'': '–', 'required': 'required'}.get(default, f'`{default}`')} | {meaning} |"
+            for key, kind, default, meaning in config.describe()]
+    table = [line for line in section("Configuration").splitlines() if line.startswith("| `")]
+    assert table == rows
+
+
+def subparsers() -> dict[str, argparse.ArgumentParser]:
+    actions = [action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    return actions[0].choices
+
+
+def test_command_table_names_every_command_and_option():
+    rows = {row.split("|")[1].strip(" `").split()[0]: row for row in section("Commands").splitlines()
+            if row.startswith("| `")}
+    assert rows.keys() == subparsers().keys()
+    for name, parser in subparsers().items():
+        options = {option for action in parser._actions for option in action.option_strings}
+        known = options - {"-h", "--help", "-c", "--conf", "--data"}
+        named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", rows[name].split("|")[1]))
+        assert named <= known, f"{name}: the README has {named - known}"
+        missing = [action.option_strings for action in parser._actions
+                   if set(action.option_strings) & known and not set(action.option_strings) & named]
+        assert not missing, f"{name}: the README lacks {missing}"
+
+
+def test_every_command_teaches_with_an_example():
+    for name, parser in subparsers().items():
+        assert f"hookserver {name}" in (parser.epilog or ""), name
+
+
+def test_status_table_has_every_status_of_the_error_codes():
+    rows = re.findall(r"^\| ([\d, ]+) \|", section("Status codes for senders"), re.MULTILINE)
+    listed = {int(status) for row in rows for status in row.split(",")}
+    rare = {403, 417}  # of the dashboard, or of clients that no sender is
+    assert listed == {status for status, _ in CODES.values()} - rare | {200}
+
+
+def test_continuous_integration_runs_the_readmes_test_command():
+    [command] = [block.strip() for block in blocks("sh") if "pytest" in block]
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == command
+
+
+def test_dependencies_are_all_explained():
+    declared = re.findall(r"^    ([a-z-]+)[>=]", (ROOT / "setup.cfg").read_text().split("[options.extras_require]")[0],
+                          re.MULTILINE)
+    table = section("Dependencies")
+    assert declared and all(f"| {name}" in table for name in declared)
+
+
+def test_changelog_has_this_version():
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md", "hookserver/ARCHITECTURE.md", "hookserver/store/FORMAT.md"])
+def test_links_lead_somewhere(document):
+    path = ROOT / document
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
+        assert (path.parent / target).exists(), f"{document} links to {target}"
