@@ -1,0 +1,415 @@
+"""The dedup index: (source, key) → seq of the newest event with that key. Exact, windowed, on disk.
+
+A chain of tables (``dedup_table.py``), each for a range of seq; only the newest takes keys. Memory is
+file-backed pages; the cost of a lookup grows with the number of tables (three at ten million keys),
+not with the number of keys. The index is derived: it is never ahead of the log, because a key is put
+in after its record is durable, and anything doubtful in it is thrown away and folded again.
+
+What a kill leaves is caught up from ``synced_seq`` of the oldest table that is not sealed. What does
+not pass its checks goes, together with all tables after it, and comes back from the log: so there is
+one way to mend, and it is the way every start takes.
+
+One thread (the event loop) calls ``lookup``, ``insert`` and ``advance``. ``sync``, ``expire`` and
+``close`` block on the disk and are called from a worker thread, one at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+
+from hookserver.core.records import EVENT
+from hookserver.errors import CorruptionError, StorageUnavailable
+from hookserver.store.dedup_table import (
+    SEQ_MASK, SLOTS, SOFT_LOAD, Table, TableDamaged, latest_ms, pack_value, sync_directory)
+
+log = logging.getLogger("hookserver.dedup")
+
+TIERS = (1 << 12, 1 << 16, 1 << 20)      # buckets: 1, 16 and 256 MiB; 43 thousand, 0.7 and 11 million keys
+WORTH_A_SYNC = 50_000                    # records caught up: more than one wants to fold twice
+PREPARE_AT = 0.5                         # of the soft limit: then the next table is made, off the loop
+RECENT = 4096                            # records remembered, so that a quick resend reads no file
+
+
+class Keyed(msgspec.Struct, gc=False):
+    """The members of a record that dedup needs."""
+
+    seq: int
+    at: datetime
+    kind: str
+    source: str = ""
+    key: str | None = None
+
+    @property
+    def at_ms(self) -> int:
+        """``at`` in Unix milliseconds."""
+        return round(self.at.timestamp() * 1000)
+
+
+decode_keyed = msgspec.json.Decoder(Keyed).decode
+
+
+class Dedup:
+    """See the head of this file. Made by ``Dedup.open``.
+
+    ``seen_seq``: every record up to here was offered. ``status``: "ok" or "damaged" (a bucket failed
+    its check while running; each call then raises StorageUnavailable until the next start mends it).
+    """
+
+    def __init__(self, directory: Path, store_id: str, read_record: Callable[[int], bytes | None],
+                 tiers: tuple[int, ...] = TIERS):
+        self.directory, self.store_id, self._read_record, self._tiers = directory, store_id, read_record, tiers
+        self._hash = blake2b(digest_size=8, key=store_id.encode())
+        self._tables: tuple[Table, ...] = ()      # newest first; replaced, never changed
+        self._spare: Table | None = None
+        self._recent: list[tuple[int, str, str, int]] = [(0, "", "", 0)] * RECENT    # by seq modulo its length
+        self._lock = threading.Lock()             # one of sync, expire, close at a time
+        self._swap = threading.Lock()             # held for an assignment, never for the disk
+        self._making = threading.Lock()
+        self._starting = True
+        self.seen_seq = 0
+        self.status = "ok"
+        self.error: str | None = None
+        self.on_damage: Callable[[str], None] | None = None
+        self._lookups = self._hits = self._reads = 0
+
+    # -- opening ------------------------------------------------------------------------------
+
+    @classmethod
+    def open(cls, directory: Path, *, store_id: str, first_seq: int, last_seq: int,
+             scan: Callable[[int], Iterable[tuple[int, bytes]]],
+             read_record: Callable[[int], bytes | None], tiers: tuple[int, ...] = TIERS,
+             progress: Callable[[int], None] | None = None) -> Dedup:
+        """Open, check and catch up. Blocking.
+
+        ``first_seq``/``last_seq``: the range to hold when it has to be rebuilt, and the end of the log
+        (0 = empty log). ``scan(seq)`` yields (seq, line) of every record from ``seq`` to the end of the
+        log. ``read_record(seq)`` gives a line, or None when retention has removed it. ``progress(seq)``
+        is called now and then. Raises OSError, and what ``scan`` raises.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        self = cls(directory, store_id, read_record, tiers)
+        opened, why = self._open_chain(last_seq)
+        self._tables = tuple(reversed(opened))
+        start = self._catch_up_from(first_seq, last_seq)
+        if why:
+            log.warning("dedup: %s; rebuilding it from seq %d", why, start)
+        elif not opened and last_seq >= start:
+            log.info("dedup: no tables; building them from seq %d", start)
+        for table in opened:
+            if table.clean and not table.sealed:
+                table.clean = False
+                table.write_header(store_id)
+        if not opened or opened[-1].sealed:
+            self._use(self._make(self._tier(last_seq - start + 1)), start, first=not opened)
+        folded = self._fold(scan(start) if start <= last_seq else (), progress)
+        self.seen_seq, self._starting = max(self.seen_seq, last_seq), False
+        if folded >= WORTH_A_SYNC:
+            self.sync()
+        return self
+
+    def _open_chain(self, last_seq: int) -> tuple[list[Table], str]:
+        """The longest trustworthy chain, oldest first, and why it is shorter than it was ("" if it is not)."""
+        chain: list[Table] = []
+        why, paths = "", table_paths(self.directory)
+        for place, path in enumerate(paths):
+            try:
+                table = Table.open(path, self.store_id)
+            except TableDamaged as error:
+                why = f"{path.name}: {error}"
+                break
+            if not table.first_seq:
+                table.close()
+                path.unlink()
+                continue
+            reason = _misfit(chain, table, last_seq)
+            if reason:
+                table.close()
+                why = f"{path.name}: {reason}"
+                break
+            if table.first:             # what is older was on its way out when the process ended
+                _remove(chain)
+                chain = []
+            chain.append(table)
+        if why:
+            for path in paths[place:]:
+                path.unlink(missing_ok=True)
+            sync_directory(self.directory)
+        return chain, why
+
+    def _catch_up_from(self, first_seq: int, last_seq: int) -> int:
+        oldest_open = next((table for table in reversed(self._tables) if not table.sealed), None)
+        if oldest_open:
+            return max(oldest_open.synced_seq + 1, oldest_open.first_seq)
+        if self._tables:
+            return self._tables[0].end_seq
+        return max(first_seq, 1)
+
+    def _fold(self, lines: Iterable[tuple[int, bytes]], progress: Callable[[int], None] | None) -> int:
+        seq = begin = 0
+        for seq, line in lines:
+            begin = begin or seq
+            record = decode_keyed(line)
+            if record.key is not None and record.kind == EVENT:
+                self.insert(record.source, record.key, seq, record.at_ms)
+            else:
+                self.seen_seq = seq
+            if progress and not seq % 65536:
+                progress(seq)
+        return seq - begin
+
+    # -- the hot path -------------------------------------------------------------------------
+
+    def fingerprint(self, source: str, key: str) -> bytes:
+        """Eight bytes for a key. A source's name has no NUL, so two pairs never give one text."""
+        state = self._hash.copy()
+        state.update(f"{source}\0{key}".encode("utf-8", "surrogatepass"))
+        return state.digest()
+
+    def lookup(self, source: str, key: str, at_ms: int, window_s: float) -> int | None:
+        """The seq of an event with this key that is at most ``window_s`` seconds older than ``at_ms``.
+
+        A record from the future (a clock that was set back) is inside every window. Raises
+        StorageUnavailable when the index cannot answer or could not take one more key.
+        """
+        self._lookups += 1
+        if self.error:
+            raise StorageUnavailable(self.error)
+        if self._tables[0].count >= self._tables[0].hard_limit and not self._spare:
+            self._spare = self._make_in_a_hurry()
+        horizon = at_ms - int(window_s * 1000)
+        fingerprint = self.fingerprint(source, key)
+        try:
+            for table in self._tables:
+                if table.max_at < horizon:
+                    continue
+                for value in table.find(fingerprint):
+                    if self._stands(value, source, key, horizon):
+                        self._hits += 1
+                        return value & SEQ_MASK
+        except TableDamaged as error:
+            raise self._fail(f"{table.path.name}: {error}") from error
+        return None
+
+    def insert(self, source: str, key: str, seq: int, at_ms: int) -> None:
+        """Take the key of a durable record. Repeating it changes nothing; order does not matter.
+
+        Raises StorageUnavailable.
+        """
+        table = self._tables[0]
+        if seq < table.first_seq:
+            table = self._table_of(seq)
+        elif table.count >= table.soft_limit and seq > self.seen_seq:
+            table = self._next_table(seq)
+        try:
+            table.put(self.fingerprint(source, key), pack_value(seq, at_ms), self._same_key, source, key)
+        except TableDamaged as error:
+            raise self._fail(f"{table.path.name}: {error}") from error
+        if at_ms > table.max_at:
+            table.max_at = at_ms
+        if at_ms < table.min_at:
+            table.min_at = at_ms
+        self._recent[seq % RECENT] = (seq, source, key, at_ms)
+        if seq > self.seen_seq:
+            self.seen_seq = seq
+
+    def advance(self, seq: int) -> None:
+        """Every record up to ``seq`` has been offered, with or without a key."""
+        if seq > self.seen_seq:
+            self.seen_seq = seq
+
+    def _stands(self, value: int, source: str, key: str, horizon: int) -> bool:
+        """Whether a slot that a fingerprint led to is this key's record, inside the window."""
+        seq, latest = value & SEQ_MASK, latest_ms(value)
+        if seq > self.seen_seq or (latest is not None and latest < horizon):
+            return False
+        known = self._record(seq)
+        return known is None or (known[0] == source and known[1] == key and known[2] >= horizon)
+
+    def _same_key(self, seq: int, source: str, key: str) -> bool:
+        known = self._record(seq)
+        return known is None or (known[0] == source and known[1] == key)
+
+    def _record(self, seq: int) -> tuple[str, str | None, int] | None:
+        """Source, key and time of a record; None when retention has removed it."""
+        recent = self._recent[seq % RECENT]
+        if recent[0] == seq:
+            return recent[1:]
+        self._reads += 1
+        try:
+            line = self._read_record(seq)
+        except CorruptionError:
+            return "", None, 0      # nobody's: a resend is kept as an event that can be read
+        if line is None:
+            return None
+        record = decode_keyed(line)
+        return record.source, record.key, record.at_ms
+
+    def _fail(self, why: str) -> StorageUnavailable:
+        if not self.error:
+            self.status, self.error = "damaged", f"dedup: {why}; the next start rebuilds it"
+            log.error("%s", self.error)
+            if self.on_damage:
+                self.on_damage(self.error)
+        return StorageUnavailable(self.error)
+
+    # -- tables come and go -------------------------------------------------------------------
+
+    def _table_of(self, seq: int) -> Table:
+        return next((table for table in self._tables if table.first_seq <= seq), self._tables[-1])
+
+    def _next_table(self, seq: int) -> Table:
+        """The table for a new seq when the newest is full: the spare, if there is one by now."""
+        full = self._tables[0]
+        if not self._spare and self._starting:
+            self._prepare()
+        elif not self._spare and full.count >= full.most:
+            self._spare = self._make_in_a_hurry()
+        if not self._spare:
+            return full
+        spare, self._spare = self._spare, None
+        return self._use(spare, seq)
+
+    def _use(self, table: Table, seq: int, *, first: bool = False) -> Table:
+        table.first_seq, table.first = seq, first
+        table.stamp(self.store_id)
+        with self._swap:
+            if self._tables:
+                self._tables[0].end_seq = seq
+            self._tables = (table, *self._tables)
+        return table
+
+    def _prepare(self) -> None:
+        """Make the next table, four times what the newest holds now. Blocking; raises OSError."""
+        with self._making:
+            if not self._spare:
+                self._spare = self._make(self._tier(self._tables[0].count * 4))
+
+    def _make_in_a_hurry(self) -> Table:
+        """The smallest table, on the calling thread (a few ms), because ``sync`` did not come in time."""
+        try:
+            return self._make(self._tiers[0])
+        except OSError as error:
+            raise StorageUnavailable(f"no room for a new dedup table: {error}") from error
+
+    def _tier(self, keys: int) -> int:
+        return next((tier for tier in self._tiers if keys <= tier * SLOTS * SOFT_LOAD * PREPARE_AT), self._tiers[-1])
+
+    def _make(self, buckets: int) -> Table:
+        paths = table_paths(self.directory)
+        serial = int(paths[-1].stem) + 1 if paths else 1
+        return Table.create(self.directory / f"{serial:06d}.table", self.store_id, buckets)
+
+    # -- off the loop -------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Make the index durable up to what it holds now; seal full tables; have the next one ready.
+
+        Raises OSError; nothing is lost then, the next call tries again.
+        """
+        with self._lock:
+            upto, tables = self.seen_seq, self._tables
+            for table in reversed(tables[1:]):
+                if not table.sealed:
+                    table.finish(self.store_id, sealed=True)
+            active = tables[0]
+            active.sync(self.store_id, upto)
+            if active.count >= active.soft_limit * PREPARE_AT:
+                self._prepare()
+
+    def expire(self, now_ms: int, window_s: float) -> int:
+        """Remove tables whose keys are all older than the largest window. Returns how many."""
+        with self._lock:
+            tables = self._tables
+            keep = len(tables)
+            while keep > 1 and tables[keep - 1].sealed and tables[keep - 1].max_at < now_ms - window_s * 1000:
+                keep -= 1
+            if keep == len(tables):
+                return 0
+            tables[keep - 1].first = True           # first this, then the names
+            tables[keep - 1].write_header(self.store_id)
+            with self._swap:
+                self._tables = self._tables[:keep - len(tables)]
+            for table in reversed(tables[keep:]):   # its mapping goes with the last reference
+                table.path.unlink(missing_ok=True)
+            sync_directory(self.directory)
+            return len(tables) - keep
+
+    def close(self) -> None:
+        """Sync everything and mark it clean, so that the next start has nothing to catch up."""
+        with self._lock:
+            for table in reversed(self._tables):
+                if not table.sealed and not self.error:
+                    table.synced_seq = self.seen_seq
+                    table.finish(self.store_id, sealed=table is not self._tables[0])
+                table.close()
+            if self._spare:
+                self._spare.close()
+                self._spare.path.unlink(missing_ok=True)
+                self._spare = None
+
+    # -- looking in ---------------------------------------------------------------------------
+
+    def stats(self) -> dict[str, int | str | None]:
+        """Real numbers, for /debug/cache and /metrics. Bytes are file bytes."""
+        tables = self._tables
+        return {"status": self.status, "error": self.error, "tables": len(tables),
+                "entries": sum(table.count for table in tables), "bytes": sum(table.size for table in tables),
+                "lookups": self._lookups, "hits": self._hits, "confirm_reads": self._reads,
+                "seen_seq": self.seen_seq, "synced_seq": tables[0].synced_seq,
+                "first_seq": tables[-1].first_seq}
+
+    def slots(self) -> Iterator[tuple[bytes, int]]:
+        """Every (fingerprint, seq) kept, oldest table first, the newest seq of a key and older ones."""
+        for table in reversed(self._tables):
+            for bucket in table.slots():
+                for fingerprint, value in bucket:
+                    yield fingerprint, value & SEQ_MASK
+
+    def entries(self, first_seq: int = 0) -> set[tuple[int, int]]:
+        """(fingerprint, newest seq) of every key, from ``first_seq`` on; for comparing small stores."""
+        newest: dict[bytes, list[int]] = {}
+        for fingerprint, seq in self.slots():
+            seqs = newest.setdefault(fingerprint, [])
+            seqs[:] = [other for other in seqs if not self._same_record_key(other, seq)] + [seq]
+        return {(int.from_bytes(fingerprint, "little"), seq)
+                for fingerprint, seqs in newest.items() for seq in seqs if seq >= first_seq}
+
+    def _same_record_key(self, one: int, other: int) -> bool:
+        a, b = self._record(one), self._record(other)
+        return a is None or b is None or a[:2] == b[:2]
+
+
+def table_paths(directory: Path) -> list[Path]:
+    """The table files of an index, oldest first. Other names in the directory are not ours."""
+    return sorted((path for path in directory.glob("*.table") if path.stem.isascii() and path.stem.isdigit()),
+                  key=lambda path: int(path.stem))
+
+
+def _misfit(chain: list[Table], table: Table, last_seq: int) -> str:
+    """Why a sound table cannot follow the chain before it, or ""."""
+    known = max(table.synced_seq, table.first_seq - 1)
+    if known > last_seq:
+        return f"it knows seq {known}, but the log ends at {last_seq}"
+    if table.first:
+        return ""
+    if not chain:
+        return "an older table is missing"
+    before = chain[-1]
+    if before.sealed and before.end_seq != table.first_seq:
+        return f"{before.path.name} ends before seq {before.end_seq}, this one begins at {table.first_seq}"
+    if not before.sealed and (before.clean or before.first_seq >= table.first_seq):
+        return f"{before.path.name} was the newest table"
+    return ""
+
+
+def _remove(chain: list[Table]) -> None:
+    for table in chain:
+        table.close()
+        table.path.unlink(missing_ok=True)

@@ -1,0 +1,320 @@
+"""One file of dedup slots: fingerprint → seq and coarse time, mapped, checked bucket by bucket.
+
+Layout (FORMAT.md has the whole of it): a header of 512 bytes, then buckets of 256 bytes. A bucket
+holds 15 fingerprints, 15 values, a count and a CRC-32 over all that; header and buckets are checked
+by the same rule each time they are read. An empty bucket has a CRC too, so a zeroed block shows.
+
+Why the size never changes: a table that grows in place has to move its keys, which either stalls the
+event loop or needs a second truth while it lasts. A full table stays as it is and a larger one begins.
+
+Why ``os.fdatasync`` and not ``mmap.flush``: the latter holds the interpreter's lock during the sync.
+The file is allocated in full when it is made, so that a full disk is an OSError then, and not a
+SIGBUS at some later store into the mapping.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from zlib import crc32
+
+MAGIC = b"HKSDEDUP"
+VERSION = 1
+HEADER_SIZE = 512
+BUCKET_SIZE = 256
+SLOTS = 15                       # per bucket
+_VALUES_AT = 8 * SLOTS           # fingerprints first, so that one find() looks at 120 bytes
+_COUNT_AT = 16 * SLOTS
+_CRC_AT = BUCKET_SIZE - 4
+_RESIDUE = 0x2144DF1C            # CRC-32 of any message followed by its own CRC-32, little-endian
+_CHUNK = BUCKET_SIZE * 4096      # bytes handled at once when a whole table is written or read
+
+SEQ_BITS = 40
+SEQ_MASK = (1 << SEQ_BITS) - 1
+TICK_MS = 64_000                 # the coarse time of a slot counts these …
+TICK_EPOCH_MS = 1_577_836_800_000    # … since 2020-01-01T00:00:00Z
+TICK_MAX = (1 << 24) - 1         # and stops there (the year 2054): then only the record knows
+
+SOFT_LOAD = 0.70                 # a table is full here
+HARD_LOAD = 0.90                 # and may run up to here while no successor can be made
+
+_HEAD = struct.Struct("<8sII32sQQQQQqqQI")
+_FLAG_FIRST, _FLAG_SEALED, _FLAG_CLEAN = 1, 2, 4
+_U64 = struct.Struct("<Q")
+_U32 = struct.Struct("<I")
+
+
+class TableDamaged(Exception):
+    """A table, or one bucket of it, is not what was written. The text says why."""
+
+
+def pack_value(seq: int, at_ms: int) -> int:
+    """The second half of a slot. ``at_ms`` is Unix time in milliseconds."""
+    if not 0 < seq <= SEQ_MASK:
+        raise ValueError(f"seq {seq} does not fit a dedup slot")
+    tick = min(max((at_ms - TICK_EPOCH_MS) // TICK_MS, 0), TICK_MAX)
+    return tick << SEQ_BITS | seq
+
+
+def latest_ms(value: int) -> int | None:
+    """The last millisecond the slot's record can be of, or None if the slot does not say."""
+    tick = value >> SEQ_BITS
+    return None if tick == TICK_MAX else TICK_EPOCH_MS + tick * TICK_MS + TICK_MS - 1
+
+
+def _sealed_bytes(body: bytes) -> bytes:
+    return body + _U32.pack(crc32(body))
+
+
+_EMPTY = _sealed_bytes(bytes(_CRC_AT))
+
+
+class Table:
+    """A mapped table. Stores and looks up on one thread; ``sync`` and ``finish`` may run on another.
+
+    ``first_seq``: the table holds the keys of records from this seq on; 0 = a spare, not in use yet.
+    ``end_seq``: where the next table begins; 0 = not known yet. ``synced_seq``: every key of a record
+    up to here is on disk. ``min_at``/``max_at``: Unix ms of the keys ever put in.
+    """
+
+    def __init__(self, path: Path, fd: int, size: int):
+        self.path, self._fd = path, fd
+        self._map = mmap.mmap(fd, size)
+        self.size, self.buckets = size, (size - HEADER_SIZE) // BUCKET_SIZE
+        self._mask = self.buckets - 1
+        self.first_seq = self.end_seq = self.synced_seq = self.count = self.body_crc = 0
+        self.min_at, self.max_at = 1 << 62, -(1 << 62)
+        self.first = self.sealed = self.clean = False
+        self.soft_limit = int(self.buckets * SLOTS * SOFT_LOAD)
+        self.hard_limit = int(self.buckets * SLOTS * HARD_LOAD)
+        self.most = int(self.buckets * SLOTS * 0.98)
+
+    # -- making and opening -------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, path: Path, store_id: str, buckets: int) -> Table:
+        """A spare table of ``buckets`` (a power of two), allocated, formatted and synced with its name.
+
+        Raises OSError; then no file is left behind.
+        """
+        if buckets & (buckets - 1) or buckets <= 0:
+            raise ValueError("the number of buckets is a power of two")
+        size = HEADER_SIZE + buckets * BUCKET_SIZE
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, size)
+            for at in range(HEADER_SIZE, size, _CHUNK):
+                part = _EMPTY * (min(_CHUNK, size - at) // BUCKET_SIZE)
+                if os.pwrite(fd, part, at) != len(part):
+                    raise OSError(28, "short write", str(path))
+            table = cls(path, fd, size)
+            table.write_header(store_id)
+            sync_directory(path.parent)
+        except BaseException:
+            os.close(fd)
+            path.unlink(missing_ok=True)
+            raise
+        return table
+
+    @classmethod
+    def open(cls, path: Path, store_id: str) -> Table:
+        """Open and check a whole table. Raises TableDamaged, or OSError from the disk."""
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            size = os.fstat(fd).st_size
+            head = read_header(os.pread(fd, HEADER_SIZE, 0), size, store_id)
+            os.posix_fallocate(fd, 0, size)     # a copy may have come back with holes
+            table = cls(path, fd, size)
+            table._adopt(head)
+            table._check_body()
+        except BaseException:
+            os.close(fd)
+            raise
+        return table
+
+    def _adopt(self, head: Header) -> None:
+        for name in ("first_seq", "end_seq", "synced_seq", "count", "min_at", "max_at", "body_crc",
+                     "first", "sealed", "clean"):
+            setattr(self, name, getattr(head, name))
+
+    def _check_body(self) -> None:
+        if self.sealed or self.clean:
+            if self.crc_of_body() != self.body_crc:
+                raise TableDamaged("the body does not match its checksum")
+        else:
+            self.count = sum(len(slots) for slots in self.slots())
+
+    # -- the hot path -------------------------------------------------------------------------
+
+    def find(self, fingerprint: bytes) -> list[int]:
+        """The values kept under this fingerprint. Raises TableDamaged for a bucket that fails its check."""
+        start = int.from_bytes(fingerprint, "little")
+        index, found = start & self._mask, []
+        while True:
+            at = HEADER_SIZE + index * BUCKET_SIZE
+            bucket = self._map[at:at + BUCKET_SIZE]
+            if crc32(bucket) != _RESIDUE:
+                raise self._damaged(index)
+            count = bucket[_COUNT_AT]
+            place = bucket.find(fingerprint, 0, count * 8)
+            while place >= 0:
+                if not place & 7:
+                    found.append(_U64.unpack_from(bucket, _VALUES_AT + place)[0])
+                place = bucket.find(fingerprint, place + 1, count * 8)
+            if count < SLOTS:
+                return found
+            index = self._step(index, start)
+
+    def put(self, fingerprint: bytes, value: int, same_key: Callable[[int, str, str], bool],
+            source: str, key: str) -> bool:
+        """Keep ``value``; True if it took a new slot.
+
+        A slot of the same fingerprint whose record has the same key (``same_key(seq, source, key)``) keeps
+        the higher seq of the two. Repeating a call changes nothing. Raises TableDamaged.
+        """
+        start = int.from_bytes(fingerprint, "little")
+        index = start & self._mask
+        while True:
+            at = HEADER_SIZE + index * BUCKET_SIZE
+            bucket = self._map[at:at + BUCKET_SIZE]
+            if crc32(bucket) != _RESIDUE:
+                raise self._damaged(index)
+            count = bucket[_COUNT_AT]
+            place = bucket.find(fingerprint, 0, count * 8)
+            while place >= 0:
+                if not place & 7:
+                    old = _U64.unpack_from(bucket, _VALUES_AT + place)[0]
+                    if old == value:
+                        return False
+                    if same_key(old & SEQ_MASK, source, key):
+                        if old & SEQ_MASK < value & SEQ_MASK:
+                            self._store(at, bucket, place, fingerprint, value, count)
+                        return False
+                place = bucket.find(fingerprint, place + 1, count * 8)
+            if count < SLOTS:
+                self._store(at, bucket, count * 8, fingerprint, value, count + 1)
+                self.count += 1
+                return True
+            index = self._step(index, start)
+
+    def _step(self, index: int, start: int) -> int:
+        # The step depends on other bits than the start: keys made to collide in one still spread.
+        index = (index + (start >> 40 | 1)) & self._mask
+        if index == start & self._mask:
+            raise TableDamaged("every bucket is full")
+        return index
+
+    def _store(self, at: int, bucket: bytes, place: int, fingerprint: bytes, value: int, count: int) -> None:
+        changed = bytearray(bucket)
+        changed[place:place + 8] = fingerprint
+        _U64.pack_into(changed, _VALUES_AT + place, value)
+        changed[_COUNT_AT] = count
+        del changed[_CRC_AT:]
+        changed += _U32.pack(crc32(changed))
+        # One copy of 256 bytes: a kill inside it leaves a bucket that fails its check, never a wrong one.
+        self._map[at:at + BUCKET_SIZE] = changed
+
+    def _damaged(self, index: int) -> TableDamaged:
+        return TableDamaged(f"bucket {index} at offset {HEADER_SIZE + index * BUCKET_SIZE} fails its check")
+
+    # -- the whole ----------------------------------------------------------------------------
+
+    def slots(self) -> Iterator[list[tuple[bytes, int]]]:
+        """The (fingerprint, value) pairs of each bucket that holds any. Raises TableDamaged."""
+        for at in range(HEADER_SIZE, self.size, _CHUNK):
+            part = self._map[at:at + _CHUNK]
+            for offset in range(0, len(part), BUCKET_SIZE):
+                bucket = part[offset:offset + BUCKET_SIZE]
+                if crc32(bucket) != _RESIDUE:
+                    raise self._damaged((at + offset - HEADER_SIZE) // BUCKET_SIZE)
+                count = bucket[_COUNT_AT]
+                if count:
+                    yield bucket_slots(bucket, count)
+
+    def crc_of_body(self) -> int:
+        """CRC-32 of everything after the header, read in chunks; the interpreter's lock is free in each."""
+        crc = 0
+        for at in range(HEADER_SIZE, self.size, _CHUNK):
+            crc = crc32(self._map[at:at + _CHUNK], crc)
+        return crc
+
+    # -- durability (may run beside the thread that stores) -------------------------------------
+
+    def sync(self, store_id: str, upto_seq: int) -> None:
+        """Make every key up to ``upto_seq`` durable. The caller has put them all before the call."""
+        os.fdatasync(self._fd)
+        self.synced_seq = max(self.synced_seq, upto_seq)
+        self.write_header(store_id)
+
+    def finish(self, store_id: str, *, sealed: bool) -> None:
+        """Nothing is put any more: sync, and note the checksum of the whole."""
+        os.fdatasync(self._fd)
+        self.body_crc, self.clean, self.sealed = self.crc_of_body(), True, sealed
+        if sealed:
+            self.synced_seq = self.end_seq - 1
+        self.write_header(store_id)
+
+    def write_header(self, store_id: str) -> None:
+        """Write the header as it stands and sync it."""
+        self.stamp(store_id)
+        os.fdatasync(self._fd)
+
+    def stamp(self, store_id: str) -> None:
+        """Write the header without a sync: enough for a kill, and quick enough for the event loop."""
+        flags = self.first * _FLAG_FIRST | self.sealed * _FLAG_SEALED | self.clean * _FLAG_CLEAN
+        head = _HEAD.pack(MAGIC, VERSION, flags, store_id.encode(), self.buckets, self.first_seq, self.end_seq,
+                          self.synced_seq, self.count, self.min_at, self.max_at, 0, self.body_crc)
+        os.pwrite(self._fd, _sealed_bytes(head.ljust(HEADER_SIZE - 4, b"\0")), 0)
+
+    def close(self) -> None:
+        """Let go of the mapping and the descriptor. Writes nothing."""
+        self._map.close()
+        os.close(self._fd)
+
+
+class Header:
+    """The fields of a table's header, by the names that ``Table`` uses."""
+
+    __slots__ = ("flags", "buckets", "first_seq", "end_seq", "synced_seq", "count", "min_at", "max_at",
+                 "body_crc", "first", "sealed", "clean")
+
+
+def read_header(data: bytes, size: int, store_id: str) -> Header:
+    """Check a header against the size of its file (bytes) and the store it should belong to.
+
+    Raises TableDamaged.
+    """
+    if len(data) < HEADER_SIZE:
+        raise TableDamaged(f"the file has only {size} bytes")
+    if crc32(data[:HEADER_SIZE]) != _RESIDUE:
+        raise TableDamaged("the header fails its check")
+    head = Header()
+    (magic, version, head.flags, owner, head.buckets, head.first_seq, head.end_seq, head.synced_seq,
+     head.count, head.min_at, head.max_at, _, head.body_crc) = _HEAD.unpack_from(data)
+    if magic != MAGIC or version != VERSION:
+        raise TableDamaged(f"not a dedup table of version {VERSION}")
+    if owner.rstrip(b"\0") != store_id.encode():
+        raise TableDamaged("it belongs to another store")
+    if head.buckets <= 0 or head.buckets & (head.buckets - 1) or size != HEADER_SIZE + head.buckets * BUCKET_SIZE:
+        raise TableDamaged(f"the file has {size} bytes, which is not what its header says")
+    head.first = bool(head.flags & _FLAG_FIRST)
+    head.sealed, head.clean = bool(head.flags & _FLAG_SEALED), bool(head.flags & _FLAG_CLEAN)
+    return head
+
+
+def bucket_slots(bucket: bytes, count: int) -> list[tuple[bytes, int]]:
+    """The used slots of one bucket whose check has passed."""
+    values = struct.unpack_from(f"<{count}Q", bucket, _VALUES_AT)
+    return [(bucket[8 * i:8 * i + 8], value) for i, value in enumerate(values)]
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
