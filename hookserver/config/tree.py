@@ -96,6 +96,7 @@ def read_tree(file: Path) -> Table:
 
 
 def read_file(file: Path) -> Table:
+    """The tree of one file. Raises ConfigError, also when it cannot be read or is not UTF-8."""
     try:
         with open(file, "rb") as handle:
             data = handle.read(MAX_FILE + 1)

@@ -1,0 +1,61 @@
+"""Signatures over raw bytes. A check gives a ``Verdict``, never an exception, whatever the header holds.
+
+All secrets are tried and every comparison takes the same time, whether the first byte differs or the last.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+DIGEST_BYTES = {"sha1": 20, "sha256": 32, "sha512": 64}
+
+_HEX = re.compile(r"[0-9a-fA-F]+", re.ASCII)
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """``ok`` with the index of the secret that matched, or not ok with ``code``, a key of errors.CODES.
+
+    ``text`` is what is kept with the event or rejection. It never contains a signature or a secret.
+    """
+
+    ok: bool
+    text: str
+    secret: int | None = None
+    code: str | None = None
+
+
+MISSING = Verdict(False, "no signature header", code="signature_missing")
+NOT_CHECKED = Verdict(True, "not checked: verify is none")
+
+
+def hmac_hex(algorithm: str, secret: bytes, body: bytes) -> str:
+    """The lower-case hex HMAC. ``algorithm`` is a key of DIGEST_BYTES."""
+    return hmac.digest(secret, body, algorithm).hex()
+
+
+def check_hmac_hex(header: str | None, body: bytes, secrets: Sequence[bytes], *, algorithm: str,
+                   name: str) -> Verdict:
+    """Whether ``header`` is the hex HMAC of ``body`` under any of ``secrets``.
+
+    Taken: exactly the digest's hex digits, in either case, spaces and tabs around them allowed.
+    Everything else (prefix, list, other length, other characters) is a mismatch.
+    ``name`` is the header's name, for the text of the verdict.
+    """
+    if header is None:
+        return MISSING
+    given = header.strip(" \t")
+    if len(given) != 2 * DIGEST_BYTES[algorithm] or not _HEX.fullmatch(given):
+        return Verdict(False, f"{name} is not {2 * DIGEST_BYTES[algorithm]} hex digits", code="signature_mismatch")
+    wanted = bytes.fromhex(given)
+    matched = None
+    for index, secret in enumerate(secrets):
+        if hmac.compare_digest(hmac.digest(secret, body, algorithm), wanted) and matched is None:
+            matched = index
+    if matched is None:
+        tried = "no secret is set" if not secrets else f"{len(secrets)} tried"
+        return Verdict(False, f"{name} matches no secret ({tried})", code="signature_mismatch")
+    return Verdict(True, f"{name} matches secret {matched + 1} of {len(secrets)}", secret=matched)
