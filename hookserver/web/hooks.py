@@ -1,0 +1,87 @@
+"""Hook paths: from the bytes of one request to ``intake`` and back, with as little in between as possible."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from ..core.addresses import Network, client_address
+from ..core.requests import Answer, InboundRequest
+from ..errors import Refused
+from .replies import refusal
+
+log = logging.getLogger("hookserver.hooks")
+
+
+class Hooks:
+    """Makes a ``HookCall`` for each request whose path belongs to ``intake``; knows which are under way."""
+
+    def __init__(self, intake, *, trusted: Sequence[Network] = (), wall=time.time):
+        self.intake, self.trusted, self.wall = intake, trusted, wall
+        self.draining = False
+        self.under_way: set[asyncio.Task] = set()
+
+    def __call__(self, visit, line, headers) -> "HookCall | Answer | None":
+        method, target, _ = line
+        path, _, query = target.partition("?")
+        intake = self.intake
+        if not intake.owns(path):
+            return None
+        if self.draining:
+            return refusal(Refused("draining", retry_after=5))
+        pairs = list(headers.get_all())
+        peer = visit.conn.context.remote_ip
+        admission = intake.admit(method, path, pairs, peer)
+        if isinstance(admission, Answer):
+            return admission
+        visit.allowed = admission.limit
+        client = client_address(peer, headers.get_list("X-Forwarded-For"), self.trusted)
+        return HookCall(self, visit, (method, path, query, pairs), peer, client)
+
+    async def settled(self) -> None:
+        """Wait until every request under way has its answer."""
+        while self.under_way:
+            await asyncio.wait(self.under_way)
+
+
+class HookCall:
+    """One hook request: gathers the body, asks ``intake``, answers."""
+
+    __slots__ = ("hooks", "visit", "opening", "peer", "client", "body", "pieces")
+
+    def __init__(self, hooks: Hooks, visit, opening: tuple, peer: str, client: str):
+        self.hooks, self.visit, self.opening, self.peer, self.client = hooks, visit, opening, peer, client
+        self.body = b""
+        self.pieces: list[bytes] | None = None
+
+    def data_received(self, chunk: bytes) -> None:
+        if not self.body:
+            self.body = chunk
+        elif self.pieces is None:
+            self.pieces = [self.body, chunk]
+        else:
+            self.pieces.append(chunk)
+
+    def finish(self) -> None:
+        under_way = self.hooks.under_way
+        task = asyncio.get_running_loop().create_task(self._serve())
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+
+    def on_connection_close(self) -> None:
+        self.body, self.pieces = b"", None
+
+    async def _serve(self) -> None:
+        hooks = self.hooks
+        body = self.body if self.pieces is None else b"".join(self.pieces)
+        request = InboundRequest(*self.opening, body, self.peer, self.client, int(hooks.wall() * 1000))
+        try:
+            answer = await hooks.intake.receive(request)
+        except Exception:
+            # Nothing was acknowledged; the sender will send again.
+            log.exception("unexpected error in intake path=%s peer=%s bytes=%d", request.path, self.peer, len(body))
+            answer = refusal(Refused("internal", retry_after=5))
+        self.visit.answer(answer)
+        log.debug("%s %s %s %d", self.client, request.method, request.path, answer.status)

@@ -1,0 +1,52 @@
+"""How a connection ends when we answer before the client has finished speaking.
+
+Closing a socket that holds unread bytes sends a reset, and a reset may overtake the answer: the
+client, or the proxy before it, then reports a broken connection (502) and never learns that the
+body was too large. So: answer, say that no more will come, swallow a bounded amount, wait, close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from tornado import iostream
+
+from ..core.requests import Answer
+from .replies import render
+
+LINGER = 1.0  # seconds from the answer to the close
+
+
+async def linger(stream: iostream.IOStream, answer: Answer, *, head: bool, appetite: int) -> None:
+    """Answer and close ``stream`` when the client does, at the latest after LINGER seconds.
+
+    Up to ``appetite`` bytes are read and dropped; what comes after waits in the sender's machine.
+    """
+    try:
+        async with asyncio.timeout(LINGER):
+            await stream.write(render(answer, close=True, head=head))
+            half_close(stream)
+            while appetite > 0:
+                appetite -= len(await stream.read_bytes(min(appetite, 65536), partial=True))
+            await asyncio.sleep(2 * LINGER)
+    except (TimeoutError, iostream.StreamClosedError):
+        pass
+    finally:
+        stream.close()
+
+
+def part(conn, answer: Answer, *, head: bool) -> None:
+    """Answer a client that has fallen silent, and close at once."""
+    if not conn.stream.closed():
+        conn.stream.write(render(answer, close=True, head=head))
+    conn.close()
+
+
+def half_close(stream: iostream.IOStream) -> None:
+    """Tell the client that the answer is complete. Not over TLS, where it would break the session."""
+    if stream.socket is not None and not isinstance(stream, iostream.SSLIOStream):
+        try:
+            stream.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # gone already

@@ -1,0 +1,56 @@
+"""The route table. Each row states who may use it, and the server does not start on a row that does not.
+
+Hook paths are not rows: the front door hands them to ``intake`` first, and each of them is signed,
+or says ``verify: none`` in its source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tornado import httputil, web
+
+from . import assets, live, metrics, session
+from .base import Access, BaseHandler, NotFound
+
+PUBLIC, ADMIN = Access.PUBLIC, Access.ADMIN
+
+
+class Row(NamedTuple):
+    """One path: ``pattern`` is a regular expression over the path as sent, percent-encoded."""
+
+    pattern: str
+    handler: type[BaseHandler]
+    access: Access
+
+
+TABLE = (
+    Row(r"/", assets.AssetHandler, PUBLIC),
+    Row(r"/static/(.+)", assets.AssetHandler, PUBLIC),
+    Row(r"/api/login", session.Login, PUBLIC),
+    Row(r"/api/logout", session.Logout, PUBLIC),
+    Row(r"/api/session", session.Session, PUBLIC),
+    Row(r"/api/live", live.LiveHandler, ADMIN),
+    Row(r"/metrics", metrics.MetricsHandler, ADMIN),
+)
+
+
+def build_application(house, table: Iterable[Row] = TABLE) -> web.Application:
+    """The Tornado application over ``house``. Raises ValueError for a row that does not say its access."""
+    rules = []
+    for row in table:
+        if not isinstance(row.access, Access):
+            raise ValueError(f"the route {row.pattern} does not state its access")
+        rules.append(web.url(row.pattern, row.handler, {"access": row.access, "house": house}))
+    forbid_forms()
+    return web.Application(
+        rules, default_handler_class=NotFound, default_handler_args={"access": PUBLIC, "house": house},
+        cross_origin_protection=True, log_function=lambda handler: None, compress_response=False)
+
+
+def forbid_forms() -> None:
+    """No form of any kind is parsed: our bodies are JSON. The setting is Tornado's own, for the process."""
+    httputil.set_parse_body_config(httputil.ParseBodyConfig(
+        multipart=httputil.ParseMultipartConfig(enabled=False),
+        urlencoded=httputil.ParseUrlEncodedConfig(max_arguments=100)))
