@@ -1,0 +1,129 @@
+// Starts the dashboard: who is there, the routes, the bar.
+
+import { ApiError, get, onAnswers, post } from "./api.js";
+import { h } from "./dom.js";
+import { listenForKeys } from "./keys.js";
+import * as live from "./live.js";
+import { learnNames } from "./parts/names.js";
+import { drawShell, lightNav } from "./parts/shell.js";
+import { emptyBox, errorBox } from "./parts/states.js";
+import { begin, go, link, route } from "./router.js";
+import { setServerTime } from "./times.js";
+import { showChannel } from "./views/channel.js";
+import { showChannels } from "./views/channels.js";
+import { showEvent } from "./views/event.js";
+import { showEvents } from "./views/events.js";
+import { showLogin } from "./views/login.js";
+import { showOverview } from "./views/overview.js";
+import { showRejection } from "./views/rejection.js";
+import { showRejections } from "./views/rejections.js";
+import { showSystem } from "./views/system.js";
+import { showUser } from "./views/user.js";
+
+const START = "#/";
+let refused = null; // why the token in the address did not do
+
+function routes() {
+  route("", showOverview, { nav: "overview" });
+  route("events", showEvents, { nav: "events" });
+  route("events/:id", showEvent, { nav: "events" });
+  route("agora", showChannels, { nav: "agora" });
+  route("agora/:app", showChannels, { nav: "agora" });
+  route("agora/:app/channel/:channel", showChannel, { nav: "agora" });
+  route("agora/:app/user/:uid", showUser, { nav: "agora" });
+  route("rejections", showRejections, { nav: "rejections" });
+  route("rejections/:id", showRejection, { nav: "rejections" });
+  route("system", showSystem, { nav: "system" });
+  route("login", (page) => showLogin(page, { done: signedIn, refused }));
+}
+
+function notFound(page) {
+  page.title("Not found");
+  page.root.append(emptyBox("There is no such page", "The address may have been cut.", { action: h("a", { href: START }, "To the overview") }));
+}
+
+function signedIn(next) {
+  document.body.classList.remove("signed-out");
+  live.start();
+  learnNames();
+  go(next && !next.startsWith("#/login") ? next : START, { replace: true });
+}
+
+function signedOut() {
+  if (document.body.classList.contains("signed-out")) return;
+  document.body.classList.add("signed-out");
+  live.stop();
+  const from = location.hash;
+  go(link(["login"], { next: from.length > 2 && !from.startsWith("#/login") ? from : "" }), { replace: true });
+}
+
+async function signOut() {
+  try {
+    await post("api/logout");
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+  }
+  signedOut();
+}
+
+/** The token of `#token=…`, taken out of the address before anything else happens. */
+function takeToken() {
+  const found = /^#token=(.+)$/.exec(location.hash);
+  if (!found) return null;
+  history.replaceState(null, "", location.pathname + location.search + START);
+  try { return decodeURIComponent(found[1]); } catch { return found[1]; }
+}
+
+async function whoIsThere() {
+  const token = takeToken();
+  if (!token) return get("api/session");
+  try {
+    await post("api/login", { token });
+    return { admin: true };
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    refused = error;
+    return { admin: false };
+  }
+}
+
+/** The address with a token pasted into an open page. */
+async function tokenArrived(event) {
+  if (!location.hash.startsWith("#token=")) return;
+  event.stopImmediatePropagation();
+  const session = await whoIsThere().catch((error) => { refused = error; return { admin: false }; });
+  if (session.admin) signedIn(START);
+  else { document.body.classList.remove("signed-out"); signedOut(); }
+}
+
+async function start() {
+  const main = document.getElementById("main");
+  let session;
+  try {
+    session = await whoIsThere();
+  } catch (error) {
+    main.replaceChildren(errorBox(error, start));
+    return;
+  }
+  onAnswers({ unauthorised: signedOut, serverTime: setServerTime });
+  if (session.admin) {
+    live.start();
+    await learnNames();
+  } else {
+    document.body.classList.add("signed-out");
+    const next = location.hash.length > 2 && !location.hash.startsWith("#/login") ? location.hash : "";
+    if (!location.hash.startsWith("#/login")) history.replaceState(null, "", link(["login"], { next }));
+  }
+  begin(main, notFound, (entry) => lightNav(entry.nav));
+}
+
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the hash belongs to the router
+  document.getElementById("main").focus();
+});
+routes();
+drawShell(signOut);
+listenForKeys();
+window.addEventListener("popstate", tokenArrived);
+window.addEventListener("hashchange", tokenArrived);
+start();

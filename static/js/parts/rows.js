@@ -1,0 +1,58 @@
+// One event, or one rejection, as a row that is a link.
+
+import { h, sent } from "../dom.js";
+import { bytes } from "../format.js";
+import { link } from "../router.js";
+import { time } from "../times.js";
+import { sourceTag } from "./sources.js";
+import { value } from "./value.js";
+
+/** `rtc.user_joined` with its family set back. */
+export function typeName(type) {
+  const text = String(type ?? "");
+  const dot = text.indexOf(".");
+  if (dot < 0) return sent(text, { class: "type" });
+  const node = sent(text.slice(dot + 1), { class: "type" });
+  node.prepend(h("span", { class: "family" }, text.slice(0, dot + 1)));
+  return node;
+}
+
+/** The columns' names over a list of events. */
+export function eventHead() {
+  return h("div", { class: "log-row log-head", "aria-hidden": "true" },
+    h("span", { class: "c-seq" }, "Seq"), h("span", { class: "c-time" }, "Time"), h("span", { class: "c-source" }, "Source"),
+    h("span", { class: "c-type" }, "Type"), h("span", { class: "c-title" }, "What"), h("span", { class: "c-client" }, "From"), h("span", { class: "c-size" }, "Size"));
+}
+
+/** A row of an event; `query` (the list's filters) is kept for the way back. */
+export function eventRow(event) {
+  return h("li", { data: { seq: event.seq } },
+    h("a", { class: "log-row", href: link(["events", event.id]) },
+      h("span", { class: "c-seq mono" }, String(event.seq)),
+      h("span", { class: "c-time" }, time(event.at)),
+      h("span", { class: "c-source" }, sourceTag(event.source)),
+      h("span", { class: "c-type" }, typeName(event.type)),
+      h("span", { class: "c-title" }, event.title ? sent(event.title, { class: "clip" }) : h("span", { class: "quiet" }, "–")),
+      h("span", { class: "c-client mono" }, event.client ? sent(event.client, { class: "clip" }) : null),
+      h("span", { class: "c-size" }, value(bytes(event.size)))));
+}
+
+/** The columns' names over a list of rejections. */
+export function rejectionHead() {
+  return h("div", { class: "log-row rejection log-head", "aria-hidden": "true" },
+    h("span", { class: "c-time" }, "Time"), h("span", { class: "c-status" }, "Status"), h("span", { class: "c-cause" }, "Cause"),
+    h("span", { class: "c-title" }, "Request"), h("span", { class: "c-source" }, "Source"), h("span", { class: "c-client" }, "From"), h("span", { class: "c-size" }, "Size"));
+}
+
+/** A row of a rejection. */
+export function rejectionRow(item) {
+  return h("li", { data: { id: item.id } },
+    h("a", { class: "log-row rejection", href: link(["rejections", item.id]) },
+      h("span", { class: "c-time" }, time(item.at)),
+      h("span", { class: "c-status mono" }, value(item.status)),
+      h("span", { class: "c-cause" }, sent(item.cause)),
+      h("span", { class: "c-title mono" }, sent(`${item.method} ${item.path}`, { class: "clip" })),
+      h("span", { class: "c-source" }, sourceTag(item.source)),
+      h("span", { class: "c-client mono" }, item.client ? sent(item.client, { class: "clip" }) : null),
+      h("span", { class: "c-size" }, value(bytes(item.size)))));
+}

@@ -1,0 +1,114 @@
+// The bar: where one is, whether the connection lives, light or dark, the keys, the way out.
+
+import { fill, h } from "../dom.js";
+import { count } from "../format.js";
+import * as live from "../live.js";
+import { announce } from "./copy.js";
+import { icon } from "./icons.js";
+
+const VIEWS = [
+  ["overview", "Overview", "#/"], ["events", "Events", "#/events"], ["agora", "Agora", "#/agora"],
+  ["rejections", "Rejections", "#/rejections"], ["system", "System", "#/system"],
+];
+const THEMES = [["auto", "As the system"], ["light", "Light"], ["dark", "Dark"]];
+const STATES = { off: "Offline", connecting: "Connecting", live: "Live", reconnecting: "Reconnecting" };
+const KEYS = [
+  ["/", "Search in this view"], ["g o", "Overview"], ["g e", "Events"], ["g a", "Agora"], ["g r", "Rejections"], ["g s", "System"],
+  ["j  k", "Next, previous row"], ["[  ]", "Older, newer event"], ["?", "These keys"], ["Esc", "Leave a field, close a dialog"],
+];
+
+function drawNav() {
+  fill(document.getElementById("nav"), VIEWS.map(([key, label, href]) => h("a", { href, data: { view: key } }, icon(key), h("span", null, label))));
+}
+
+/** Lights the entry of the view being shown. */
+export function lightNav(key) {
+  for (const node of document.querySelectorAll("#nav a")) {
+    if (node.dataset.view === key) node.setAttribute("aria-current", "page");
+    else node.removeAttribute("aria-current");
+  }
+}
+
+function themeNow() {
+  return document.documentElement.dataset.theme ?? "auto";
+}
+
+function themeButton() {
+  const button = h("button", { type: "button", class: "button square ghost" });
+  const draw = () => {
+    const [key, label] = THEMES.find(([name]) => name === themeNow());
+    fill(button, icon({ auto: "auto", light: "sun", dark: "moon" }[key]));
+    button.title = `Colours: ${label.toLowerCase()}`;
+    button.setAttribute("aria-label", button.title);
+  };
+  button.addEventListener("click", () => {
+    const at = THEMES.findIndex(([name]) => name === themeNow());
+    const next = THEMES[(at + 1) % THEMES.length][0];
+    if (next === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = next;
+    try { localStorage.setItem("hookserver.theme", next); } catch { /* it stays for this page */ }
+    draw();
+  });
+  draw();
+  return button;
+}
+
+function liveState() {
+  const seq = h("span", { class: "seq" });
+  const word = h("span", { class: "word" });
+  const root = h("span", { class: "live", role: "status" }, h("i"), word, seq);
+  const draw = (state) => {
+    root.dataset.state = state;
+    fill(word, STATES[state]);
+    root.title = state === "live" ? "New events appear by themselves" : "New events do not appear until the connection is back";
+    if (state !== "live") fill(seq);
+  };
+  live.on("state", (state) => draw(state));
+  live.on("event", (event) => {
+    fill(seq, `seq ${count(event.seq)}`);
+    delete root.dataset.beat;
+    requestAnimationFrame(() => { root.dataset.beat = ""; });
+  });
+  draw(live.status.state);
+  return root;
+}
+
+/** The dialog of keys. */
+export function showKeys() {
+  if (document.querySelector("dialog[open]")) return;
+  const dialog = h("dialog", { class: "sheet", "aria-label": "Keys" },
+    h("h2", null, "Keys"),
+    h("dl", { class: "keys" }, KEYS.map(([keys, what]) => [
+      h("dt", null, keys.split(/\s+/).map((key) => h("kbd", null, key))), h("dd", null, what)])),
+    h("form", { method: "dialog", class: "acts" }, h("button", { class: "button" }, "Close")));
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/** Draws the bar; `signOut()` is what its last button does. */
+export function drawShell(signOut) {
+  drawNav();
+  fill(document.getElementById("tools"), liveState(),
+    h("button", { type: "button", class: "button square ghost keys-button", "aria-label": "Keys", title: "Keys (?)", onclick: showKeys }, icon("keys")),
+    themeButton(),
+    h("button", { type: "button", class: "button square ghost sign-out", "aria-label": "Sign out", title: "Sign out", onclick: signOut }, icon("leave")));
+  watchConnection();
+}
+
+/** A strip under the bar when the connection stays away for more than a moment. */
+function watchConnection() {
+  const notice = document.getElementById("notice");
+  let timer = 0;
+  live.on("state", (state) => {
+    clearTimeout(timer);
+    if (state === "reconnecting") {
+      timer = setTimeout(() => fill(notice, h("div", null, icon("alert"), "The server does not answer. What is shown may be old; trying again.",
+        h("button", { type: "button", class: "link", onclick: live.hurry }, "Try now"))), 1500);
+    } else {
+      if (notice.firstChild && state === "live") announce("Connected again");
+      fill(notice);
+    }
+  });
+}

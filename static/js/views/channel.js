@@ -1,0 +1,1 @@
+export function showChannel(page) { page.root.append('channel'); }

@@ -1,0 +1,1 @@
+export function showChannels(page) { page.root.append('channels'); }

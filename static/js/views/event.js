@@ -1,0 +1,1 @@
+export function showEvent(page) { page.root.append('event'); }

@@ -1,0 +1,146 @@
+// What is happening: the store's health, arrivals per minute, who was last heard, refusals, and the newest events as they land.
+
+import { get } from "../api.js";
+import { barChart, legend, rankList } from "../charts.js";
+import { fill, h, sent } from "../dom.js";
+import { bytes, count, millis, plural } from "../format.js";
+import * as live from "../live.js";
+import { icon } from "../parts/icons.js";
+import { learnSources, sourceTag, tone } from "../parts/sources.js";
+import { emptyBox, Panel, section, skeleton, throttled } from "../parts/states.js";
+import { fact, facts, value } from "../parts/value.js";
+import { warningList } from "../parts/warnings.js";
+import { link } from "../router.js";
+import { age, moment, now, shortClock, time } from "../times.js";
+import { liveTail } from "./tail.js";
+
+const REFRESH_MS = 15_000;
+const STALE_MS = 6 * 3600_000;
+const STATUS = { ok: ["Healthy", "ok"], full: ["Disk full", "bad"], poisoned: ["Stopped: a write failed", "bad"], closed: ["Closed", "warn"] };
+
+function storeFacts({ store, rejections, sources }) {
+  const [word, mood] = STATUS[store.status] ?? [store.status ?? null, "warn"];
+  const sync = store.sync_ms;
+  const today = sources.every((source) => typeof source.events_today === "number") ? sources.reduce((sum, source) => sum + source.events_today, 0) : null;
+  return facts(
+    fact("Store", word, { tone: mood, note: store.error ? sent(store.error) : `through seq ${count(store.last_seq) ?? "–"}`, title: "Everything up to this seq is on disk" }),
+    fact("Events today", count(today), { note: "UTC day", why: "Not counted yet" }),
+    fact("On disk", bytes(store.bytes), { note: plural(store.segments, "segment"), why: "Not measured yet" }),
+    fact("Free space", bytes(store.free), { note: store.min_free === undefined ? null : `stops at ${bytes(store.min_free) ?? "–"}`, why: "The file system did not say",
+      tone: typeof store.free === "number" && store.free < store.min_free * 2 ? "warn" : "" }),
+    fact("Sync, median", millis(sync?.p50), { note: ["p99 ", value(millis(sync?.p99), "Nothing was written yet")], why: "Nothing was written yet" }),
+    fact("Refused, last hour", count(rejections.last_hour), { note: h("a", { href: link(["rejections"]) }, "Look at them") }));
+}
+
+function rateData(rate) {
+  const start = moment(rate.start);
+  const names = Object.keys(rate.series).sort();
+  const length = Math.max(0, ...names.map((name) => rate.series[name].length));
+  const step = rate.step * 1000;
+  const series = names.map((name) => ({ name, tone: tone(name) }));
+  const slots = Array.from({ length }, (_, index) => {
+    const at = start + index * step;
+    return { at, head: `${shortClock(at)} to ${shortClock(at + step)}`, label: shortClock(at), values: names.map((name) => rate.series[name][index] ?? 0) };
+  });
+  return { slots, series, names, step };
+}
+
+/** The chart keeps itself up to date between two answers: each live event is added to its minute. */
+function rateCard() {
+  const body = h("div", { class: "rate" });
+  let data = null;
+  let chart = null;
+  const keys = h("div");
+  const draw = () => {
+    const total = (at) => data.slots.reduce((sum, slot) => sum + slot.values[at], 0);
+    fill(keys, legend(data.series.map((item, at) => ({ ...item, text: count(total(at)) }))));
+    const every = (index) => new Date(data.slots[index].at).getMinutes() % 10 === 0;
+    if (chart) chart.update(data.slots, data.series);
+    else fill(body, (chart = barChart({ label: "Events per minute by source, last 60 minutes", height: 190, ...data, every })).root);
+  };
+  return {
+    root: section("Events per minute", { side: keys }, body),
+    update(rate) { data = rateData(rate); draw(); },
+    add(event) {
+      if (!data || !data.slots.length) return;
+      const at = moment(event.at);
+      let column = data.names.indexOf(event.source);
+      if (column < 0) {
+        data.names.push(event.source);
+        data.series.push({ name: event.source, tone: tone(event.source) });
+        for (const slot of data.slots) slot.values.push(0);
+        column = data.names.length - 1;
+      }
+      while (at >= data.slots[data.slots.length - 1].at + data.step) {
+        const next = data.slots[data.slots.length - 1].at + data.step;
+        data.slots.push({ at: next, head: `${shortClock(next)} to ${shortClock(next + data.step)}`, label: shortClock(next), values: data.names.map(() => 0) });
+        data.slots.shift();
+      }
+      const slot = data.slots.find((item) => at >= item.at && at < item.at + data.step);
+      if (slot) slot.values[column] += 1;
+      draw();
+    },
+  };
+}
+
+function sourceRow(source) {
+  const seen = moment(source.last_seen);
+  const stale = seen !== null && now() - seen > STALE_MS;
+  const node = seen === null ? h("span", { class: "quiet", title: "Nothing has come from this source yet" }, "never") : time(source.last_seen, { as: "age" });
+  node.dataset.stale = STALE_MS;
+  return h("tr", null,
+    h("th", { scope: "row" }, h("a", { class: "row-link plain-link", href: link(["events"], { source: source.name }) }, sourceTag(source.name)),
+      h("span", { class: "tiny quiet kind" }, source.type)),
+    h("td", { class: "num" }, value(count(source.events_today), "Not counted yet")),
+    h("td", { class: "num" }, value(count(source.total), "Not counted yet")),
+    h("td", { class: `num seen${stale ? " stale" : ""}` }, node, stale ? h("span", { class: "badge warn", title: `Nothing for ${age(seen).replace(" ago", "")}` }, "quiet") : null));
+}
+
+function sourcesCard(sources) {
+  if (!sources.length) return section("Sources", emptyBox("No source is configured", "Name one under sources: in conf.yaml."));
+  return section("Sources", h("table", { class: "rows compact" },
+    h("thead", null, h("tr", null, h("th", { scope: "col" }, "Source"), h("th", { scope: "col", class: "num" }, "Today"), h("th", { scope: "col", class: "num" }, "All"), h("th", { scope: "col", class: "num" }, "Last seen"))),
+    h("tbody", null, sources.map(sourceRow))));
+}
+
+function rejectionsCard(rejections) {
+  const causes = Object.entries(rejections.by_cause ?? {}).sort((a, b) => b[1] - a[1]);
+  const side = h("a", { class: "small", href: link(["rejections"]) }, "All");
+  if (!causes.length) return section("Rejections", { side }, h("p", { class: "quiet small pad" }, "None are kept. What is refused, or fits no source, is kept with its cause and can be looked at."));
+  return section("Rejections by cause", { side }, rankList(causes.map(([cause, n]) => [sent(cause), n, link(["rejections"], { cause })]), { tone: "bad-bar" }));
+}
+
+function loading() {
+  return h("div", { class: "overview" }, skeleton(1, "band"), h("div", { class: "columns" }, h("div", null, skeleton(1, "tall")), h("div", null, skeleton(5))));
+}
+
+/** Builds the view. */
+export function showOverview(page) {
+  page.title("Overview");
+  const rate = rateCard();
+  const warnings = h("div");
+  const band = h("div");
+  const side = h("div", { class: "stack" });
+  const frame = h("div", { class: "overview" }, warnings, band, h("div", { class: "columns" }, h("div", { class: "stack" }, rate.root), side));
+  const panel = new Panel(page, {
+    wait: loading(),
+    fetch: (signal) => get("api/overview", null, { signal }),
+    draw(answer) {
+      learnSources(answer.sources.map((source) => source.name));
+      fill(warnings, warningList([...answer.warnings, ...answer.sources.flatMap((source) => source.warnings ?? [])]));
+      fill(band, storeFacts(answer));
+      rate.update(answer.rate);
+      fill(side, sourcesCard(answer.sources), rejectionsCard(answer.rejections));
+      return frame;
+    },
+  });
+  const tail = liveTail(page);
+  fill(page.root, h("header", { class: "head" }, h("h1", null, "Overview"), h("div", { class: "acts" },
+    h("a", { class: "button", href: link(["events"]) }, icon("search"), "Search events"))), panel.root, tail);
+  const soon = throttled(page, 2000, () => panel.load());
+  live.on("event", (event) => { rate.add(event); soon(); }, page.signal);
+  live.on("rejection", soon, page.signal);
+  live.on("state", (state) => { if (state === "live") soon(); }, page.signal);
+  page.every(REFRESH_MS, () => panel.load());
+  panel.load();
+}

@@ -1,0 +1,1 @@
+export function showRejection(page) { page.root.append('rejection'); }

@@ -1,0 +1,1 @@
+export function showRejections(page) { page.root.append('rejections'); }

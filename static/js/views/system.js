@@ -1,0 +1,1 @@
+export function showSystem(page) { page.root.append('system'); }

@@ -1,0 +1,1 @@
+export function showUser(page) { page.root.append('user'); }
