@@ -1,0 +1,125 @@
+"""How fast events are accepted: verified, deduplicated and durable, against a handler that answers a constant."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from tests.bench import load
+from tests.bench.report import Row, median, milliseconds
+from tests.bench.stage import Stage
+from tests.bench.traffic import APPS, SECRET
+from tests.bench.yardstick import BareServer, debian_webhook
+from tests.process import REPOSITORY, ServerProcess, write_conf
+
+APP = APPS[0]
+PATH = f"/{APP}/webhooks"
+SECONDS, MOST = 3, 25_000     # of one round
+
+
+@contextmanager
+def running(home: Path, *, uvloop: bool = True) -> Iterator[ServerProcess]:
+    """A server for the hooks; ``uvloop=False`` hides that package from it."""
+    write_conf(home, secret=SECRET, apps=[APP], segment_size="64MiB")
+    env = {}
+    if not uvloop:
+        hidden = home / "hidden"
+        hidden.mkdir()
+        (hidden / "uvloop.py").write_text('raise ImportError("hidden for a measurement")\n')
+        env["PYTHONPATH"] = f"{hidden}:{REPOSITORY}"
+    server = ServerProcess(home, env=env).start()
+    try:
+        yield server
+        assert server.stop() == 0, server.output()
+    finally:
+        server.kill()
+
+
+def stored(server: ServerProcess) -> int:
+    """Events in the log, counted in its files."""
+    return sum(path.read_bytes().count(b'"kind":"event.received"') for path in (server.data / "log").glob("*.jsonl"))
+
+
+class Contest:
+    """Rounds against several servers in turn, every request another body."""
+
+    def __init__(self, stage: Stage):
+        self.stage, self.results, self.skip = stage, {}, 0
+        rounds = stage.rounds + 1
+        self.most = 400 if stage.quick else MOST
+        self.bodies = stage.bodies(rounds * self.most)
+
+    def round(self, ports: dict[str, tuple[int, str]]) -> None:
+        for name, (port, path) in ports.items():
+            if load.has_wrk() and not self.stage.quick:
+                result = load.wrk(port, path, self.bodies, skip=self.skip, most=self.most, seconds=SECONDS)
+            else:
+                result = load.ours(port, path, self.bodies, skip=self.skip, count=min(self.most, 10_000))
+            self.results.setdefault(name, []).append(result)
+        self.skip += self.most
+
+    def rate(self, name: str) -> float:
+        return median(result.rate for result in self.results[name])
+
+    def acked(self, name: str) -> int:
+        return sum(result.requests - result.errors for result in self.results[name])
+
+
+def measure(stage: Stage) -> list[Row]:
+    with ExitStack() as stack:
+        fast = stack.enter_context(running(stage.home("accept")))
+        slow = stack.enter_context(running(stage.home("accept"), uvloop=False))
+        bare = stack.enter_context(BareServer())
+        bare_fast = stack.enter_context(BareServer("uvloop"))
+        debian = stack.enter_context(debian_webhook(stage.home("debian")))
+        ports = {"bare": (bare.port, PATH), "ours": (fast.port, PATH), "ours, asyncio": (slow.port, PATH),
+                 "bare, uvloop": (bare_fast.port, PATH)}
+        if debian:
+            ports["webhook"] = (debian, "/hooks/bench")
+        contest = Contest(stage)
+        for _ in range(stage.rounds):
+            contest.round(ports)
+        counted = _exact(contest, fast)
+        rows = _rows(contest, counted, bool(debian))
+        return rows + [_latency(stage, contest.rate("ours") / 2, fast, bare)]
+
+
+def _exact(contest: Contest, server: ServerProcess) -> str:
+    """The log holds what was acknowledged: no less, and no more than what was cut off at the end of a round."""
+    acked, before = contest.acked("ours"), stored(server)
+    cut_off = load.CONNECTIONS * len(contest.results["ours"]) if load.has_wrk() and not contest.stage.quick else 0
+    assert acked <= before <= acked + cut_off, f"{acked} acknowledged, {before} stored"
+    result = load.ours(server.port, PATH, contest.bodies, skip=contest.skip, count=contest.most)
+    assert result.errors == 0 and stored(server) == before + contest.most, "the log is not what was acknowledged"
+    return f"{acked + contest.most:,} acknowledged, {before + contest.most:,} stored"
+
+
+def _rows(contest: Contest, counted: str, debian: bool) -> list[Row]:
+    bare = contest.rate("bare")
+    ratio = contest.rate("ours") / bare
+    rows = [
+        Row("accept, durable, verified, deduplicated, 64 connections", "≥ 1.0 × bare Tornado handler", f"{ratio:.2f} ×", ratio >= 1.0,
+            f"{contest.rate('ours'):,.0f} against {bare:,.0f} per second, medians of {contest.stage.rounds} rounds in turn; {counted}"),
+        Row("the same without uvloop", "", f"{contest.rate('ours, asyncio') / bare:.2f} ×"),
+        Row("bare Tornado handler with uvloop", "", f"{contest.rate('bare, uvloop') / bare:.2f} ×")]
+    if debian:
+        rows.append(Row("Debian's webhook, /bin/true per request", "", f"{contest.rate('webhook') / bare:.2f} ×",
+                        note="it answers before the command has run, and keeps nothing"))
+    return rows
+
+
+def _latency(stage: Stage, rate: float, server: ServerProcess, bare: BareServer) -> Row:
+    """Both at the same steady rate, in turn; requests are due at fixed times whatever the answers do."""
+    count = 300 if stage.quick else int(rate * 4)
+    rounds = 1 if stage.quick else 3
+    bodies = stage.bodies(count * rounds)
+    results = {"bare": [], "ours": []}
+    for number in range(rounds):
+        for name, port in (("bare", bare.port), ("ours", server.port)):
+            results[name].append(load.ours(port, PATH, bodies, skip=number * count, count=count, rate=rate))
+    p50, p99 = (median(getattr(r, share) for r in results["ours"]) - median(getattr(r, share) for r in results["bare"])
+                for share in ("p50", "p99"))
+    return Row("added latency at half of that load", "p99 ≤ 10 ms", f"p50 {milliseconds(p50)}, p99 {milliseconds(p99)}", p99 <= 0.010,
+               f"at {rate:,.0f} per second; longest {milliseconds(max(r.longest for r in results['ours']))}, "
+               f"of the bare handler {milliseconds(max(r.longest for r in results['bare']))}")

@@ -1,0 +1,90 @@
+"""How long the dashboard's pages take on the big store, and whether the loop stalls meanwhile."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Callable
+from urllib.parse import urlencode
+
+from tests.bench.pinger import Pinger
+from tests.bench.report import Row, milliseconds, percentile
+from tests.bench.stage import Stage
+from tests.bench.traffic import APPS, CHANNELS, USERS
+from tests.process import ServerProcess
+from tests.wire import Wire, request_bytes
+
+
+class Reader:
+    """Asks for pages as the dashboard does: one connection, the admin token."""
+
+    def __init__(self, server: ServerProcess):
+        self._wire, self._dice = Wire(server.port, timeout=120), random.Random(7)
+        self._port, self._headers = server.port, {"Authorization": f"Bearer {server.token}"}
+
+    def get(self, path: str) -> bytes:
+        """The body. AssertionError for anything but 200."""
+        status, _, body = self._wire.ask(request_bytes("GET", path, self._headers))
+        assert status == 200, f"{path}: {status} {body[:300]!r}"
+        return body
+
+    def first_byte(self, path: str) -> float:
+        """Seconds until the first bytes of a streamed answer; the rest is read and dropped."""
+        wire = Wire(self._port, timeout=120)
+        began = time.perf_counter()
+        wire.socket.sendall(request_bytes("GET", path, {**self._headers, "Connection": "close"}))
+        wire.socket.recv(1)
+        seconds = time.perf_counter() - began
+        while wire.socket.recv(1 << 20):
+            pass
+        wire.close()
+        return seconds
+
+    def paths(self) -> dict[str, Callable[[], str]]:
+        """Page -> a function that gives another address of that kind each time."""
+        dice, app = self._dice, APPS[0]
+        return {
+            "channels": lambda: f"/api/channels/{app}?" + urlencode({"page": dice.randrange(1, 30), "sort": dice.choice(["last_activity", "minutes", "users"])}),
+            "channels, searched": lambda: f"/api/channels/{app}?search=room-{dice.randrange(100, 999)}",
+            "channel": lambda: f"/api/channel/{app}/room-{int(CHANNELS * dice.random() ** 2)}",
+            "user": lambda: f"/api/user/{app}/{1 + int(USERS * dice.random() ** 1.5)}",
+            "events": lambda: "/api/events?limit=50",
+            "events of a type": lambda: "/api/events?type=rtc.channel_created&limit=50",
+            "overview": lambda: "/api/overview",
+        }
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._wire.close()
+
+
+def measure(stage: Stage) -> list[Row]:
+    server = stage.big
+    try:
+        server.start(seconds=600)
+        with Reader(server) as reader:
+            with Pinger(server.port) as idle:
+                time.sleep(0.2 if stage.quick else 2)
+            rows = [_page(stage, server, name, lambda path=path: reader.get(path())) for name, path in reader.paths().items()]
+            rows.append(_page(stage, server, "export of sessions, first byte", None, reader))
+        server.stop(60)
+    finally:
+        server.kill()
+    return rows + [Row("the idle server, for comparison", "", str(idle.stalls))]
+
+
+def _page(stage: Stage, server: ServerProcess, name: str, ask: Callable | None, reader: Reader | None = None) -> Row:
+    times, count = [], 3 if stage.quick else 6 if reader else 60
+    with Pinger(server.port) as pinger:
+        for _ in range(count):
+            began = time.perf_counter()
+            if reader:
+                times.append(reader.first_byte(f"/api/export/{APPS[0]}?format=csv"))
+            else:
+                ask()
+                times.append(time.perf_counter() - began)
+    p50, p99, stall = percentile(times, 0.5), percentile(times, 0.99), pinger.stalls.longest
+    return Row(f"page: {name}", "p50 ≤ 10 ms, stall ≤ 20 ms", f"p50 {milliseconds(p50)}, p99 {milliseconds(p99)}, stall {milliseconds(stall)}",
+               p50 <= 0.010 and stall <= 0.020, f"first {milliseconds(times[0])}; meanwhile {pinger.stalls}")
