@@ -58,21 +58,26 @@ def inspect(disk: Disk, paths: DataDir, floor_seq: int = 0) -> Found:
     found = Found()
     names = segment_names(disk, paths)
     for name, following in zip(names, names[1:]):
-        _check_successor(paths, name, following)
         info, rebuilt = _closed(disk, paths, name, following)
         found.closed.append(info)
         if rebuilt:
             found.rebuilt.append(info)
     if names:
-        _scan_active(disk, paths, names[-1], floor_seq, found)
+        for _ in scan_active(disk, paths, names[-1], floor_seq, found):
+            pass
+    refuse_short_log(paths, found, floor_seq)
+    return found
+
+
+def refuse_short_log(paths: DataDir, found: Found, floor_seq: int) -> None:
+    """Raise CorruptionError when the log ends below what is known to have been durable."""
     last_seq = found.catalog().durable_seq
     if last_seq < floor_seq:
         raise CorruptionError(
             f"the log ends before seq {floor_seq}, which was durable; a part of it is missing "
             "(if that is meant, remove the index directory beside it)",
-            file=str(paths.log / names[-1] if names else paths.log), offset=found.active.size if found.active else 0,
-            first_seq=last_seq + 1, last_seq=floor_seq)
-    return found
+            file=str(paths.log / found.active.name if found.active else paths.log),
+            offset=found.active.size if found.active else 0, first_seq=last_seq + 1, last_seq=floor_seq)
 
 
 def segment_names(disk: Disk, paths: DataDir) -> list[str]:
@@ -81,38 +86,46 @@ def segment_names(disk: Disk, paths: DataDir) -> list[str]:
         names = disk.files(paths.log)
     except FileNotFoundError:
         return []
-    return sorted((name for name in names if parse_name(name)), key=lambda name: (_first_seq(name), name))
+    return sorted((name for name in names if parse_name(name)), key=lambda name: (first_seq_of(name), name))
 
 
-def _first_seq(name: str) -> int:
+def first_seq_of(name: str) -> int:
     parsed = parse_name(name)
-    assert parsed is not None
+    if parsed is None:
+        raise ValueError(f"{name} is not the name of a segment")
     return parsed[1]
-
-
-def _check_successor(paths: DataDir, name: str, following: str) -> None:
-    if _first_seq(name) == _first_seq(following):
-        raise CorruptionError(f"two segments start with the same seq; the other is {name}",
-                              file=str(paths.log / following), first_seq=_first_seq(following))
 
 
 def _closed(disk: Disk, paths: DataDir, name: str, following: str) -> tuple[SegmentInfo, bool]:
     """The summary of a closed segment that ends where the next one starts, and whether it is new."""
-    path = paths.log / name
-    first_seq, last_seq = _first_seq(name), _first_seq(following) - 1
-    fd = disk.open_read(path)
+    fd, last_seq = open_closed(disk, paths, name, following)
     try:
         size = disk.size(fd)
-        _check_ends(disk, fd, path, size, first_seq, last_seq)
         info = read_summary(disk, paths, name)
         if info is not None and (info.size, info.last_seq) == (size, last_seq):
             return info, False
         info = SegmentInfo(name)
-        for _ in scan_segment(disk, fd, path, info, last_seq):
+        for _ in scan_segment(disk, fd, paths.log / name, info, last_seq):
             pass
         return info, True
     finally:
         disk.close(fd)
+
+
+def open_closed(disk: Disk, paths: DataDir, name: str, following: str) -> tuple[int, int]:
+    """(descriptor, last seq) of a closed segment whose ends are right. Raises CorruptionError."""
+    path = paths.log / name
+    first_seq, last_seq = first_seq_of(name), first_seq_of(following) - 1
+    if last_seq < first_seq:
+        raise CorruptionError(f"two segments start with the same seq; the other is {name}",
+                              file=str(paths.log / following), first_seq=first_seq)
+    fd = disk.open_read(path)
+    try:
+        _check_ends(disk, fd, path, disk.size(fd), first_seq, last_seq)
+    except BaseException:
+        disk.close(fd)
+        raise
+    return fd, last_seq
 
 
 def _check_ends(disk: Disk, fd: int, path: Path, size: int, first_seq: int, last_seq: int) -> None:
@@ -171,8 +184,11 @@ def take_block(info: SegmentInfo, offset: int, block: bytes) -> int | None:
     return None if whole else offset + length
 
 
-def _scan_active(disk: Disk, paths: DataDir, name: str, floor_seq: int, found: Found) -> None:
-    """Read the last segment up to its first bad line, and decide what that line means."""
+def scan_active(disk: Disk, paths: DataDir, name: str, floor_seq: int, found: Found) -> Iterator[int]:
+    """Read the last segment up to its first bad line, and decide what that line means.
+
+    Fills ``found``; yields the bytes done. Raises CorruptionError.
+    """
     path = paths.log / name
     info = found.active = SegmentInfo(name)
     fd = disk.open_read(path)
@@ -185,6 +201,7 @@ def _scan_active(disk: Disk, paths: DataDir, name: str, floor_seq: int, found: F
                 _refuse_corruption(disk, fd, path, bad_at, end, info.last_seq + 1, floor_seq, why)
                 found.torn = (bad_at, end - bad_at, why)
                 break
+            yield offset + len(block)
         found.last_batch = _last_batch(disk, fd, info)
     finally:
         disk.close(fd)

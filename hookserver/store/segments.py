@@ -132,9 +132,16 @@ class SegmentInfo:
 
     def span(self, seq: int) -> tuple[int, int, int]:
         """(first seq, start, end) of the marked stretch of the file that holds ``seq``."""
-        place = bisect_right(self.mark_seqs, seq) - 1
-        end = self.mark_offsets[place + 1] if place + 1 < len(self.mark_seqs) else self.size
-        return self.mark_seqs[place], self.mark_offsets[place], end
+        place = self.place_of(seq)
+        return self.mark_seqs[place], self.mark_offsets[place], self.end_of(place)
+
+    def place_of(self, seq: int) -> int:
+        """The index of the last mark that is not above ``seq``."""
+        return bisect_right(self.mark_seqs, seq) - 1
+
+    def end_of(self, place: int) -> int:
+        """Where the stretch that starts at a mark ends."""
+        return self.mark_offsets[place + 1] if place + 1 < len(self.mark_seqs) else self.size
 
     def members(self) -> dict:
         """The members of its summary file, as FORMAT.md has them."""
