@@ -26,14 +26,14 @@ import msgspec
 
 from hookserver.core.records import EVENT
 from hookserver.errors import CorruptionError, StorageUnavailable
+from hookserver.store.dedup_chain import open_chain, remove_tables, table_paths
 from hookserver.store.dedup_table import (
-    SEQ_MASK, SLOTS, SOFT_LOAD, Table, TableDamaged, latest_ms, pack_value, sync_directory)
+    PREPARE_AT, SEQ_MASK, SLOTS, SOFT_LOAD, Table, TableDamaged, latest_ms, pack_value, sync_directory)
 
 log = logging.getLogger("hookserver.dedup")
 
 TIERS = (1 << 12, 1 << 16, 1 << 20)      # buckets: 1, 16 and 256 MiB; 43 thousand, 0.7 and 11 million keys
 WORTH_A_SYNC = 50_000                    # records caught up: more than one wants to fold twice
-PREPARE_AT = 0.5                         # of the soft limit: then the next table is made, off the loop
 RECENT = 4096                            # records remembered, so that a quick resend reads no file
 
 
@@ -72,7 +72,7 @@ class Dedup:
         self._lock = threading.Lock()             # one of sync, expire, close at a time
         self._swap = threading.Lock()             # held for an assignment, never for the disk
         self._making = threading.Lock()
-        self._starting = True
+        self._starting, self._closed = True, False
         self.seen_seq = 0
         self.status = "ok"
         self.error: str | None = None
@@ -95,7 +95,7 @@ class Dedup:
         """
         directory.mkdir(parents=True, exist_ok=True)
         self = cls(directory, store_id, read_record, tiers)
-        opened, why = self._open_chain(last_seq)
+        opened, why = open_chain(directory, store_id, last_seq)
         self._tables = tuple(reversed(opened))
         start = self._catch_up_from(first_seq, last_seq)
         if why:
@@ -113,35 +113,6 @@ class Dedup:
         if folded >= WORTH_A_SYNC:
             self.sync()
         return self
-
-    def _open_chain(self, last_seq: int) -> tuple[list[Table], str]:
-        """The longest trustworthy chain, oldest first, and why it is shorter than it was ("" if it is not)."""
-        chain: list[Table] = []
-        why, paths = "", table_paths(self.directory)
-        for place, path in enumerate(paths):
-            try:
-                table = Table.open(path, self.store_id)
-            except TableDamaged as error:
-                why = f"{path.name}: {error}"
-                break
-            if not table.first_seq:
-                table.close()
-                path.unlink()
-                continue
-            reason = _misfit(chain, table, last_seq)
-            if reason:
-                table.close()
-                why = f"{path.name}: {reason}"
-                break
-            if table.first:             # what is older was on its way out when the process ended
-                _remove(chain)
-                chain = []
-            chain.append(table)
-        if why:
-            for path in paths[place:]:
-                path.unlink(missing_ok=True)
-            sync_directory(self.directory)
-        return chain, why
 
     def _catch_up_from(self, first_seq: int, last_seq: int) -> int:
         oldest_open = next((table for table in reversed(self._tables) if not table.sealed), None)
@@ -182,14 +153,15 @@ class Dedup:
         if self.error:
             raise StorageUnavailable(self.error)
         if self._tables[0].count >= self._tables[0].hard_limit and not self._spare:
-            self._spare = self._make_in_a_hurry()
+            self._make_in_a_hurry()
         horizon = at_ms - int(window_s * 1000)
         fingerprint = self.fingerprint(source, key)
+        start = int.from_bytes(fingerprint, "little")
         try:
             for table in self._tables:
-                if table.max_at < horizon:
+                if table.max_at < horizon or not table.may_have(fingerprint, start):
                     continue
-                for value in table.find(fingerprint):
+                for value, _ in table.find(fingerprint):
                     if self._stands(value, source, key, horizon):
                         self._hits += 1
                         return value & SEQ_MASK
@@ -205,8 +177,8 @@ class Dedup:
         table = self._tables[0]
         if seq < table.first_seq:
             table = self._table_of(seq)
-        elif table.count >= table.soft_limit and seq > self.seen_seq:
-            table = self._next_table(seq)
+        elif table.count >= table.mark and seq > self.seen_seq:
+            table = self._look_after_room(seq)
         try:
             table.put(self.fingerprint(source, key), pack_value(seq, at_ms), self._same_key, source, key)
         except TableDamaged as error:
@@ -264,13 +236,22 @@ class Dedup:
     def _table_of(self, seq: int) -> Table:
         return next((table for table in self._tables if table.first_seq <= seq), self._tables[-1])
 
-    def _next_table(self, seq: int) -> Table:
-        """The table for a new seq when the newest is full: the spare, if there is one by now."""
+    def _look_after_room(self, seq: int) -> Table:
+        """The table for a new seq when the newest is half full or more."""
         full = self._tables[0]
+        if full.count < full.soft_limit:
+            full.mark = full.soft_limit
+            if not self._starting:
+                threading.Thread(target=self._prepare_quietly, name="dedup-table", daemon=True).start()
+            return full
         if not self._spare and self._starting:
             self._prepare()
-        elif not self._spare and full.count >= full.most:
-            self._spare = self._make_in_a_hurry()
+        elif not self._spare and full.count >= full.hard_limit:
+            try:
+                self._make_in_a_hurry(wait=full.count >= full.last_limit)
+            except StorageUnavailable:
+                if full.count >= full.last_limit:
+                    raise
         if not self._spare:
             return full
         spare, self._spare = self._spare, None
@@ -288,15 +269,27 @@ class Dedup:
     def _prepare(self) -> None:
         """Make the next table, four times what the newest holds now. Blocking; raises OSError."""
         with self._making:
-            if not self._spare:
+            if not self._spare and not self._closed:
                 self._spare = self._make(self._tier(self._tables[0].count * 4))
 
-    def _make_in_a_hurry(self) -> Table:
-        """The smallest table, on the calling thread (a few ms), because ``sync`` did not come in time."""
+    def _prepare_quietly(self) -> None:
         try:
-            return self._make(self._tiers[0])
+            self._prepare()
         except OSError as error:
-            raise StorageUnavailable(f"no room for a new dedup table: {error}") from error
+            log.warning("dedup: the next table cannot be made now: %s", error)
+
+    def _make_in_a_hurry(self, *, wait: bool = False) -> None:
+        """The smallest table, on the calling thread (a few ms), because the other way was not in time.
+
+        If a thread is at it just now, that one is left to it; ``wait``: until it is done.
+        """
+        if self._making.acquire(blocking=wait):
+            try:
+                self._spare = self._spare or self._make(self._tiers[0])
+            except OSError as error:
+                raise StorageUnavailable(f"no room for a new dedup table: {error}") from error
+            finally:
+                self._making.release()
 
     def _tier(self, keys: int) -> int:
         return next((tier for tier in self._tiers if keys <= tier * SLOTS * SOFT_LOAD * PREPARE_AT), self._tiers[-1])
@@ -349,10 +342,11 @@ class Dedup:
                     table.synced_seq = self.seen_seq
                     table.finish(self.store_id, sealed=table is not self._tables[0])
                 table.close()
-            if self._spare:
-                self._spare.close()
-                self._spare.path.unlink(missing_ok=True)
-                self._spare = None
+            with self._making:
+                self._closed = True
+                if self._spare:
+                    remove_tables([self._spare])
+                    self._spare = None
 
     # -- looking in ---------------------------------------------------------------------------
 
@@ -368,7 +362,7 @@ class Dedup:
     def slots(self) -> Iterator[tuple[bytes, int]]:
         """Every (fingerprint, seq) kept, oldest table first, the newest seq of a key and older ones."""
         for table in reversed(self._tables):
-            for bucket in table.slots():
+            for _, bucket in table.slots():
                 for fingerprint, value in bucket:
                     yield fingerprint, value & SEQ_MASK
 
@@ -384,32 +378,3 @@ class Dedup:
     def _same_record_key(self, one: int, other: int) -> bool:
         a, b = self._record(one), self._record(other)
         return a is None or b is None or a[:2] == b[:2]
-
-
-def table_paths(directory: Path) -> list[Path]:
-    """The table files of an index, oldest first. Other names in the directory are not ours."""
-    return sorted((path for path in directory.glob("*.table") if path.stem.isascii() and path.stem.isdigit()),
-                  key=lambda path: int(path.stem))
-
-
-def _misfit(chain: list[Table], table: Table, last_seq: int) -> str:
-    """Why a sound table cannot follow the chain before it, or ""."""
-    known = max(table.synced_seq, table.first_seq - 1)
-    if known > last_seq:
-        return f"it knows seq {known}, but the log ends at {last_seq}"
-    if table.first:
-        return ""
-    if not chain:
-        return "an older table is missing"
-    before = chain[-1]
-    if before.sealed and before.end_seq != table.first_seq:
-        return f"{before.path.name} ends before seq {before.end_seq}, this one begins at {table.first_seq}"
-    if not before.sealed and (before.clean or before.first_seq >= table.first_seq):
-        return f"{before.path.name} was the newest table"
-    return ""
-
-
-def _remove(chain: list[Table]) -> None:
-    for table in chain:
-        table.close()
-        table.path.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ SIGBUS at some later store into the mapping.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import struct
@@ -39,12 +40,15 @@ TICK_EPOCH_MS = 1_577_836_800_000    # … since 2020-01-01T00:00:00Z
 TICK_MAX = (1 << 24) - 1         # and stops there (the year 2054): then only the record knows
 
 SOFT_LOAD = 0.70                 # a table is full here
-HARD_LOAD = 0.90                 # and may run up to here while no successor can be made
+PREPARE_AT = 0.5                 # of that: time to make its successor
+HARD_LOAD = 0.80                 # here a small successor is made on the spot …
+LAST_LOAD = 0.90                 # … and if that fails, nothing goes in beyond this
 
 _HEAD = struct.Struct("<8sII32sQQQQQqqQI")
 _FLAG_FIRST, _FLAG_SEALED, _FLAG_CLEAN = 1, 2, 4
 _U64 = struct.Struct("<Q")
 _U32 = struct.Struct("<I")
+_PACK_U64, _PACK_U32 = _U64.pack_into, _U32.pack_into
 
 
 class TableDamaged(Exception):
@@ -55,7 +59,9 @@ def pack_value(seq: int, at_ms: int) -> int:
     """The second half of a slot. ``at_ms`` is Unix time in milliseconds."""
     if not 0 < seq <= SEQ_MASK:
         raise ValueError(f"seq {seq} does not fit a dedup slot")
-    tick = min(max((at_ms - TICK_EPOCH_MS) // TICK_MS, 0), TICK_MAX)
+    tick = (at_ms - TICK_EPOCH_MS) // TICK_MS
+    if not 0 <= tick <= TICK_MAX:
+        tick = 0 if tick < 0 else TICK_MAX
     return tick << SEQ_BITS | seq
 
 
@@ -69,6 +75,7 @@ def _sealed_bytes(body: bytes) -> bytes:
     return body + _U32.pack(crc32(body))
 
 
+_NOWHERE: list[int] = []
 _EMPTY = _sealed_bytes(bytes(_CRC_AT))
 
 
@@ -80,9 +87,9 @@ class Table:
     up to here is on disk. ``min_at``/``max_at``: Unix ms of the keys ever put in.
     """
 
-    def __init__(self, path: Path, fd: int, size: int):
+    def __init__(self, path: Path, fd: int, size: int, access: int = mmap.ACCESS_DEFAULT):
         self.path, self._fd = path, fd
-        self._map = mmap.mmap(fd, size)
+        self._map = mmap.mmap(fd, size, access=access)
         self.size, self.buckets = size, (size - HEADER_SIZE) // BUCKET_SIZE
         self._mask = self.buckets - 1
         self.first_seq = self.end_seq = self.synced_seq = self.count = self.body_crc = 0
@@ -90,7 +97,10 @@ class Table:
         self.first = self.sealed = self.clean = False
         self.soft_limit = int(self.buckets * SLOTS * SOFT_LOAD)
         self.hard_limit = int(self.buckets * SLOTS * HARD_LOAD)
-        self.most = int(self.buckets * SLOTS * 0.98)
+        self.mark = int(self.soft_limit * PREPARE_AT)    # the count at which the index looks after room
+        self._scratch = bytearray(BUCKET_SIZE)
+        self._checked = memoryview(self._scratch)[:_CRC_AT]
+        self.last_limit = int(self.buckets * SLOTS * LAST_LOAD)
 
     # -- making and opening -------------------------------------------------------------------
 
@@ -106,10 +116,7 @@ class Table:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(fd, 0, size)
-            for at in range(HEADER_SIZE, size, _CHUNK):
-                part = _EMPTY * (min(_CHUNK, size - at) // BUCKET_SIZE)
-                if os.pwrite(fd, part, at) != len(part):
-                    raise OSError(28, "short write", str(path))
+            _format(fd, size)
             table = cls(path, fd, size)
             table.write_header(store_id)
             sync_directory(path.parent)
@@ -135,6 +142,23 @@ class Table:
             raise
         return table
 
+    @classmethod
+    def open_to_read(cls, path: Path, store_id: str) -> Table:
+        """A table that a running server may be writing to. Only its header is checked.
+
+        Raises TableDamaged, or OSError from the disk.
+        """
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(fd).st_size
+            head = read_header(_read_settled(lambda: os.pread(fd, HEADER_SIZE, 0)), size, store_id)
+            table = cls(path, fd, size, mmap.ACCESS_READ)
+            table._adopt(head)
+        except BaseException:
+            os.close(fd)
+            raise
+        return table
+
     def _adopt(self, head: Header) -> None:
         for name in ("first_seq", "end_seq", "synced_seq", "count", "min_at", "max_at", "body_crc",
                      "first", "sealed", "clean"):
@@ -145,25 +169,32 @@ class Table:
             if self.crc_of_body() != self.body_crc:
                 raise TableDamaged("the body does not match its checksum")
         else:
-            self.count = sum(len(slots) for slots in self.slots())
+            self.count = sum(len(slots) for _, slots in self.slots())
 
     # -- the hot path -------------------------------------------------------------------------
 
-    def find(self, fingerprint: bytes) -> list[int]:
-        """The values kept under this fingerprint. Raises TableDamaged for a bucket that fails its check."""
+    def may_have(self, fingerprint: bytes, start: int) -> bool:
+        """False if the table surely lacks the fingerprint. ``start`` is the fingerprint as a number.
+
+        The short way for the usual answer; ``find`` is the long one. Raises TableDamaged.
+        """
+        at = HEADER_SIZE + (start & self._mask) * BUCKET_SIZE
+        bucket = self._map[at:at + BUCKET_SIZE]
+        if crc32(bucket) != _RESIDUE:
+            raise self._damaged(start & self._mask)
+        return bucket[_COUNT_AT] == SLOTS or bucket.find(fingerprint) >= 0
+
+    def find(self, fingerprint: bytes) -> list[tuple[int, int]]:
+        """(value, number of its slot in the table) of all that is kept under this fingerprint.
+
+        Raises TableDamaged for a bucket that fails its check.
+        """
         start = int.from_bytes(fingerprint, "little")
         index, found = start & self._mask, []
         while True:
-            at = HEADER_SIZE + index * BUCKET_SIZE
-            bucket = self._map[at:at + BUCKET_SIZE]
-            if crc32(bucket) != _RESIDUE:
-                raise self._damaged(index)
-            count = bucket[_COUNT_AT]
-            place = bucket.find(fingerprint, 0, count * 8)
-            while place >= 0:
-                if not place & 7:
-                    found.append(_U64.unpack_from(bucket, _VALUES_AT + place)[0])
-                place = bucket.find(fingerprint, place + 1, count * 8)
+            bucket, count = self._bucket(index)
+            found += ((_U64.unpack_from(bucket, _VALUES_AT + place)[0], index * SLOTS + place // 8)
+                      for place in _places(bucket, fingerprint, count))
             if count < SLOTS:
                 return found
             index = self._step(index, start)
@@ -178,27 +209,29 @@ class Table:
         start = int.from_bytes(fingerprint, "little")
         index = start & self._mask
         while True:
-            at = HEADER_SIZE + index * BUCKET_SIZE
-            bucket = self._map[at:at + BUCKET_SIZE]
-            if crc32(bucket) != _RESIDUE:
-                raise self._damaged(index)
-            count = bucket[_COUNT_AT]
-            place = bucket.find(fingerprint, 0, count * 8)
-            while place >= 0:
-                if not place & 7:
-                    old = _U64.unpack_from(bucket, _VALUES_AT + place)[0]
-                    if old == value:
-                        return False
-                    if same_key(old & SEQ_MASK, source, key):
-                        if old & SEQ_MASK < value & SEQ_MASK:
-                            self._store(at, bucket, place, fingerprint, value, count)
-                        return False
-                place = bucket.find(fingerprint, place + 1, count * 8)
+            bucket, count = self._bucket(index)
+            for place in _places(bucket, fingerprint, count):
+                old = _U64.unpack_from(bucket, _VALUES_AT + place)[0]
+                if old == value:
+                    return False
+                if same_key(old & SEQ_MASK, source, key):
+                    if old & SEQ_MASK < value & SEQ_MASK:
+                        self._store(index, bucket, place, fingerprint, value, count)
+                    return False
             if count < SLOTS:
-                self._store(at, bucket, count * 8, fingerprint, value, count + 1)
+                self._store(index, bucket, count * 8, fingerprint, value, count + 1)
                 self.count += 1
                 return True
             index = self._step(index, start)
+
+    def _bucket(self, index: int) -> tuple[bytes, int]:
+        at = HEADER_SIZE + index * BUCKET_SIZE
+        bucket = self._map[at:at + BUCKET_SIZE]
+        if crc32(bucket) != _RESIDUE:
+            bucket = _read_settled(lambda: self._map[at:at + BUCKET_SIZE])
+        if crc32(bucket) != _RESIDUE:
+            raise self._damaged(index)
+        return bucket, bucket[_COUNT_AT]
 
     def _step(self, index: int, start: int) -> int:
         # The step depends on other bits than the start: keys made to collide in one still spread.
@@ -207,14 +240,15 @@ class Table:
             raise TableDamaged("every bucket is full")
         return index
 
-    def _store(self, at: int, bucket: bytes, place: int, fingerprint: bytes, value: int, count: int) -> None:
-        changed = bytearray(bucket)
+    def _store(self, index: int, bucket: bytes, place: int, fingerprint: bytes, value: int, count: int) -> None:
+        changed = self._scratch
+        changed[:] = bucket
         changed[place:place + 8] = fingerprint
-        _U64.pack_into(changed, _VALUES_AT + place, value)
+        _PACK_U64(changed, _VALUES_AT + place, value)
         changed[_COUNT_AT] = count
-        del changed[_CRC_AT:]
-        changed += _U32.pack(crc32(changed))
+        _PACK_U32(changed, _CRC_AT, crc32(self._checked))
         # One copy of 256 bytes: a kill inside it leaves a bucket that fails its check, never a wrong one.
+        at = HEADER_SIZE + index * BUCKET_SIZE
         self._map[at:at + BUCKET_SIZE] = changed
 
     def _damaged(self, index: int) -> TableDamaged:
@@ -222,17 +256,20 @@ class Table:
 
     # -- the whole ----------------------------------------------------------------------------
 
-    def slots(self) -> Iterator[list[tuple[bytes, int]]]:
-        """The (fingerprint, value) pairs of each bucket that holds any. Raises TableDamaged."""
+    def slots(self) -> Iterator[tuple[int, list[tuple[bytes, int]]]]:
+        """The index of each bucket that holds any, with its (fingerprint, value) pairs. Raises TableDamaged."""
         for at in range(HEADER_SIZE, self.size, _CHUNK):
             part = self._map[at:at + _CHUNK]
             for offset in range(0, len(part), BUCKET_SIZE):
                 bucket = part[offset:offset + BUCKET_SIZE]
                 if crc32(bucket) != _RESIDUE:
-                    raise self._damaged((at + offset - HEADER_SIZE) // BUCKET_SIZE)
+                    place = at + offset
+                    bucket = _read_settled(lambda: self._map[place:place + BUCKET_SIZE])    # noqa: B023
+                    if crc32(bucket) != _RESIDUE:
+                        raise self._damaged((place - HEADER_SIZE) // BUCKET_SIZE)
                 count = bucket[_COUNT_AT]
                 if count:
-                    yield bucket_slots(bucket, count)
+                    yield (at + offset - HEADER_SIZE) // BUCKET_SIZE, bucket_slots(bucket, count)
 
     def crc_of_body(self) -> int:
         """CRC-32 of everything after the header, read in chunks; the interpreter's lock is free in each."""
@@ -303,6 +340,39 @@ def read_header(data: bytes, size: int, store_id: str) -> Header:
     head.first = bool(head.flags & _FLAG_FIRST)
     head.sealed, head.clean = bool(head.flags & _FLAG_SEALED), bool(head.flags & _FLAG_CLEAN)
     return head
+
+
+def _places(bucket: bytes, fingerprint: bytes, count: int) -> list[int]:
+    """Where in a bucket the fingerprint stands, as byte offsets; most often nowhere."""
+    place = bucket.find(fingerprint, 0, count * 8)
+    if place < 0:
+        return _NOWHERE
+    found = []
+    while place >= 0:
+        if not place & 7:
+            found.append(place)
+        place = bucket.find(fingerprint, place + 1, count * 8)
+    return found
+
+
+def _read_settled(read: Callable[[], bytes]) -> bytes:
+    """Read until the check passes, a few times: a reader beside the writer may see half a store."""
+    for _ in range(20):
+        data = read()
+        if crc32(data) == _RESIDUE:
+            break
+    return data
+
+
+def _format(fd: int, size: int) -> None:
+    """Fill a new file with empty buckets, syncing as it goes so that the disk is never handed it all at once."""
+    chunk = _EMPTY * (_CHUNK // BUCKET_SIZE)
+    for at in range(HEADER_SIZE, size, _CHUNK):
+        part = chunk[:size - at]
+        if os.pwrite(fd, part, at) != len(part):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if at // _CHUNK % 8 == 7:
+            os.fdatasync(fd)
 
 
 def bucket_slots(bucket: bytes, count: int) -> list[tuple[bytes, int]]:
