@@ -17,8 +17,6 @@ import json
 import re
 from collections.abc import Sequence
 
-import msgspec
-
 from hookserver.core.requests import find_header
 from hookserver.core.signatures import Verdict, check_hmac_hex, hmac_hex
 from hookserver.providers import agora_names as names
@@ -32,14 +30,6 @@ MAX_NAME = 60  # characters of a sender's string in a title
 _PATH = re.compile(r"/([A-Za-z0-9_-]{1,64})/webhooks", re.ASCII)
 #: What looks like such a path, whoever it belongs to: a refusal of it is worth keeping.
 _SHAPE = re.compile(r"/[^/]*/webhooks/?")
-
-
-class Described(msgspec.Struct, frozen=True, gc=False):
-    """``type``: ``rtc.broadcaster_joined``; ``key``: see ``dedup_key``; ``title``: one line for people."""
-
-    type: str
-    key: str | None
-    title: str
 
 
 def match(path: str) -> str | None:
@@ -73,11 +63,6 @@ def sign(body: bytes, secret: bytes) -> dict[str, str]:
 
 
 # -- what it is ----------------------------------------------------------------------------------
-
-def describe(app: str, notice: dict) -> Described:
-    """Type, key and title of a notice. Never raises, whatever the notice holds."""
-    return Described(event_type(notice), dedup_key(app, notice), title(notice))
-
 
 def dedup_key(app: str, notice: dict) -> str | None:
     """``["<app>",<productId>,<noticeId>]`` as compact JSON; None without a noticeId: never a duplicate.

@@ -60,10 +60,11 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
 
 
 class Examined(msgspec.Struct, frozen=True, gc=False):
-    """What the body turned out to be."""
+    """What the body turned out to be. ``key`` is None for what is never a duplicate."""
 
     verdict: Verdict
-    notice: agora.Described
+    type: str
+    key: str | None
 
 
 class Intake:
@@ -150,7 +151,7 @@ class Intake:
             return self._unavailable(trouble)
 
     async def _keep(self, route: Route, request: InboundRequest, examined: Examined) -> Answer:
-        key = examined.notice.key
+        key = examined.key
         if key is None:
             stored = await self._append(route, request, examined)
             return self._success(route, stored.id)
@@ -170,10 +171,9 @@ class Intake:
         return self._success(route, stored.id)
 
     def _append(self, route: Route, request: InboundRequest, examined: Examined) -> asyncio.Future:
-        notice = examined.notice
         path = f"{request.path}?{request.query}" if request.query else request.path
         return self._log.append(event_draft(
-            source=route.source, provider=agora.NAME, type=notice.type, key=notice.key, app=route.app_id,
+            source=route.source, provider=agora.NAME, type=examined.type, key=examined.key, app=route.app_id,
             method=request.method, path=path, client=request.client, headers=request.headers, body=request.body,
             is_json=True, checks={"signature": examined.verdict.text}))
 
@@ -247,7 +247,7 @@ def _examine(route: Route, request: InboundRequest) -> Examined:
                                   f"column {error.column}.") from None
     if type(value) is not dict:
         raise Refused("bad_json", f"The body is a JSON {_JSON_NAMES[type(value)]}; an object is expected.")
-    return Examined(verdict, agora.describe(route.app_id, value))
+    return Examined(verdict, agora.event_type(value), agora.dedup_key(route.app_id, value))
 
 
 def _unmatched() -> Refused:

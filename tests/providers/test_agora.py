@@ -136,10 +136,10 @@ ODD = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_n
 
 @given(st.dictionaries(st.sampled_from(["productId", "eventType", "noticeId", "payload", "notifyMs", "sid"]), ODD))
 def test_no_notice_raises(notice):
-    described = agora.describe("demo", notice)
-    assert described.title and described.title.isprintable() and "." in described.type
-    assert described.type.isascii() and len(described.type) < 80
-    assert described.key is None or len(described.key) <= agora.MAX_KEY
+    title, type_name, key_text = agora.title(notice), agora.event_type(notice), agora.dedup_key("demo", notice)
+    assert title and title.isprintable()
+    assert "." in type_name and type_name.isascii() and len(type_name) < 80
+    assert key_text is None or len(key_text) <= agora.MAX_KEY
 
 
 def test_mappings_are_json_with_text_keys():
