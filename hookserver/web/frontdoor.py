@@ -28,6 +28,7 @@ log = logging.getLogger("hookserver.web")
 SLACK = 64 * 1024        # bytes of an unwanted body that are read, to be able to answer in peace
 IDLE = 75.0              # seconds that a kept-open connection may rest: longer than a proxy's usual 60
 MAX_CHUNKS = 16 * 1024   # chunks in one body; each costs as much time as a kilobyte
+OUT_OF_REACH = 1 << 50   # Tornado's own limit on bodies, in bytes
 
 IDLING, BODY, ANSWERING, LEAVING = range(4)
 
@@ -38,6 +39,7 @@ class Call(Protocol):
     def data_received(self, chunk: bytes): ...
     def finish(self) -> None: ...
     def on_connection_close(self) -> None: ...
+    # A hook call has also ``refuse(refused, size) -> Answer``, which keeps what is refused.
 
 
 class FrontDoor(httputil.HTTPServerConnectionDelegate):
@@ -79,14 +81,15 @@ class FrontDoor(httputil.HTTPServerConnectionDelegate):
 class Visit(httputil.HTTPMessageDelegate):
     """One request on its way in: measures its body, and passes it on to the ``Call`` that serves it."""
 
-    __slots__ = ("door", "conn", "since", "phase", "begun", "call", "refused", "received", "allowed", "quick", "head")
+    __slots__ = ("door", "conn", "since", "phase", "begun", "call", "refused", "received", "length", "allowed", "quick",
+                 "head")
 
     def __init__(self, door: FrontDoor, conn, first: bool):
         self.door, self.conn = door, conn
         self.since, self.phase, self.begun = door.now(), IDLING, first
         self.call: Call | None = None
         self.refused: Answer | None = None
-        self.received, self.allowed = 0, SLACK
+        self.received, self.length, self.allowed = 0, 0, SLACK
         self.quick = self.head = False
 
     # what the connection tells us
@@ -144,13 +147,14 @@ class Visit(httputil.HTTPMessageDelegate):
     def _gate(self, headers):
         """Refuse now what can be refused now; None lets the body come in."""
         length, expect = declared_length(headers), headers.get("Expect")
+        self.length = length
         if self.refused is None and length > self.allowed:
-            self.refused = too_large(self.allowed)
+            self.refused = self._refuse(too_large(self.allowed))
         if expect is not None:
             if expect.lower() == "100-continue":
                 headers["Expect"] = "100-continue"  # the only spelling that Tornado answers
             elif self.refused is None:
-                self.refused = refusal(Refused("expectation_failed"))
+                self.refused = self._refuse(Refused("expectation_failed"))
         if "Transfer-Encoding" in headers:
             guard_chunks(self.conn.stream)
         if self.refused is None:
@@ -169,9 +173,14 @@ class Visit(httputil.HTTPMessageDelegate):
     async def _overrun(self) -> None:
         """The body has passed its limit while it came in: answer, read no more, close after a while."""
         self.phase = LEAVING
+        answer = self.refused or self._refuse(too_large(self.allowed))
         self._drop_call()
-        await linger(self.conn.stream, self.refused or too_large(self.allowed), head=self.head, appetite=0)
+        await linger(self.conn.stream, answer, head=self.head, appetite=0)
         self.conn.close()
+
+    def _refuse(self, refused: Refused) -> Answer:
+        keep = getattr(self.call, "refuse", None)
+        return refusal(refused) if keep is None else keep(refused, max(self.length, self.received))
 
     def _drop_call(self) -> None:
         call, self.call = self.call, None
@@ -193,7 +202,7 @@ class Visit(httputil.HTTPMessageDelegate):
         elif self.phase == BODY and now - self.since > door.body_timeout:
             self._time_out("body")
             self.phase = LEAVING
-            part(self.conn, refusal(Refused("body_timeout")), head=self.head)
+            part(self.conn, self.refused or self._refuse(Refused("body_timeout")), head=self.head)
 
     def _time_out(self, what: str) -> None:
         self.door.timeouts[what] += 1
@@ -207,9 +216,9 @@ def declared_length(headers) -> int:
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-def too_large(limit: int) -> Answer:
-    """The refusal of a body over ``limit`` bytes."""
-    return refusal(Refused("too_large", f"The body is larger than the {limit} bytes that are accepted here."))
+def too_large(limit: int) -> Refused:
+    """A body over ``limit`` bytes."""
+    return Refused("too_large", f"The body is larger than the {limit} bytes that are accepted here.")
 
 
 def guard_chunks(stream) -> None:

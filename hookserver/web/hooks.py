@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Sequence
+from collections.abc import Callable
 
-from ..core.addresses import Network, client_address
 from ..core.requests import Answer, InboundRequest
 from ..errors import Refused
 from .replies import refusal
@@ -16,29 +14,31 @@ log = logging.getLogger("hookserver.hooks")
 
 
 class Hooks:
-    """Makes a ``HookCall`` for each request whose path belongs to ``intake``; knows which are under way."""
+    """Makes a ``HookCall`` for each request whose path looks like a hook; knows which are under way.
 
-    def __init__(self, intake, *, trusted: Sequence[Network] = (), wall=time.time):
-        self.intake, self.trusted, self.wall = intake, trusted, wall
+    ``clock`` gives Unix milliseconds.
+    """
+
+    def __init__(self, intake, *, clock: Callable[[], int]):
+        self.intake, self.clock = intake, clock
         self.draining = False
         self.under_way: set[asyncio.Task] = set()
 
-    def __call__(self, visit, line, headers) -> "HookCall | Answer | None":
+    def __call__(self, visit, line, headers) -> HookCall | Answer | None:
         method, target, _ = line
         path, _, query = target.partition("?")
         intake = self.intake
         if not intake.owns(path):
             return None
         if self.draining:
-            return refusal(Refused("draining", retry_after=5))
+            return draining()
         pairs = list(headers.get_all())
         peer = visit.conn.context.remote_ip
         admission = intake.admit(method, path, pairs, peer)
         if isinstance(admission, Answer):
             return admission
         visit.allowed = admission.limit
-        client = client_address(peer, headers.get_list("X-Forwarded-For"), self.trusted)
-        return HookCall(self, visit, (method, path, query, pairs), peer, client)
+        return HookCall(self, visit, (method, path, query, pairs), peer, admission.client)
 
     async def settled(self) -> None:
         """Wait until every request under way has its answer."""
@@ -73,15 +73,25 @@ class HookCall:
     def on_connection_close(self) -> None:
         self.body, self.pieces = b"", None
 
+    def refuse(self, refused: Refused, size: int) -> Answer:
+        """A refusal that is found out while the body comes in; ``size`` in bytes is what is known of it."""
+        request = InboundRequest(*self.opening, b"", self.peer, self.client, self.hooks.clock())
+        return self.hooks.intake.refuse(request, refused, size=size)
+
     async def _serve(self) -> None:
         hooks = self.hooks
         body = self.body if self.pieces is None else b"".join(self.pieces)
-        request = InboundRequest(*self.opening, body, self.peer, self.client, int(hooks.wall() * 1000))
+        request = InboundRequest(*self.opening, body, self.peer, self.client, hooks.clock())
         try:
-            answer = await hooks.intake.receive(request)
+            answer = draining() if hooks.draining else await hooks.intake.receive(request)
         except Exception:
             # Nothing was acknowledged; the sender will send again.
-            log.exception("unexpected error in intake path=%s peer=%s bytes=%d", request.path, self.peer, len(body))
+            log.exception("unexpected error in intake path=%.120r client=%s bytes=%d", request.path, self.client, len(body))
             answer = refusal(Refused("internal", retry_after=5))
         self.visit.answer(answer)
         log.debug("%s %s %s %d", self.client, request.method, request.path, answer.status)
+
+
+def draining() -> Answer:
+    """What a request is told that comes while the server stops."""
+    return refusal(Refused("draining", retry_after=5))

@@ -1,0 +1,272 @@
+"""The composition root: builds every part from a ``Config``, starts it, drains it, stops it.
+
+``run(config)`` is the whole life of the process and gives its exit code. ``App`` is the same without
+a process: tests start and stop it on a loop of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+from tornado import httpserver, netutil
+
+from . import __version__
+from .config import Config
+from .errors import ConfigError
+from .services import journal
+from .services.background import Background, LoopLag
+from .services.intake import Intake
+from .store.dedup import Dedup, decode_keyed
+from .store.log import Log
+from .store.reader import Reader
+from .web.assets import Assets, static_directory
+from .web.auth import Auth, load_token
+from .web.base import Hosts
+from .web.frontdoor import OUT_OF_REACH, FrontDoor
+from .web.hooks import Hooks
+from .web.live import Hub
+from .web.metrics import Metrics
+from .web.routes import build_application
+
+log = logging.getLogger("hookserver")
+
+OK, IO, CONFIG = 0, 74, 78      # exit codes (sysexits.h)
+DRAIN = 8.5                     # seconds that requests under way get for their answer
+LAST_CALL = 10.0                # seconds from the first signal to the end, whatever hangs
+API_BODY = 64 * 1024
+SPARE_FILES = 64                # descriptors that are not for connections
+
+
+def wall_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class App:
+    """One server on one data directory. ``clock`` gives Unix milliseconds, ``disk`` is the store's seam.
+
+    ``start`` returns when requests are answered. ``on_end(code)`` is called when the server cannot go on;
+    whoever made the App then has to ``stop`` it.
+    """
+
+    def __init__(self, config: Config, *, clock: Callable[[], int] = wall_ms, disk=None,
+                 on_end: Callable[[int], None] = lambda code: None):
+        self.config, self.clock, self._disk, self._on_end = config, clock, disk, on_end
+        self.port = 0
+        self.token = ""
+        self.state = "starting"
+        self.background = Background(lambda name, error: self._end(IO))
+        self._server: httpserver.HTTPServer | None = None
+
+    @property
+    def url(self) -> str:
+        """Where this server can be reached from its own machine."""
+        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(self.config.server.host, self.config.server.host)
+        return f"{'https' if self.config.server.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    # -- start -----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Recover, catch up, listen. Raises LockedError, CorruptionError, ConfigError, OSError."""
+        sockets = bind(self.config)
+        try:
+            await asyncio.to_thread(self._open_store)
+            self._build()
+            self._listen(sockets)
+        except BaseException:
+            for one in sockets:
+                one.close()
+            raise
+        self.state = "running"
+
+    def _open_store(self) -> None:
+        config = self.config
+        config.data.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self.log = Log.open(config.data, clock=self.clock, disk=self._disk, segment_size=config.store.segment_size)
+        self.reader = Reader(self.log.catalog, self.log.paths, self.log.disk)
+        self.dedup = Dedup.open(
+            config.data / "index" / "dedup", store_id=self.log.store_id, first_seq=1, last_seq=self.log.durable_seq,
+            scan=self.reader.scan, read_record=self.reader.read)
+        self.token = load_token(config.data / "admin.token")
+
+    def _build(self) -> None:
+        config, loop = self.config, asyncio.get_running_loop()
+        self.lag = LoopLag(loop)
+        self.hub = Hub(lambda batch: [])
+        self.log.on_durable, self.log.on_poison = self._durable, self._poisoned
+        self.log.start(loop)
+        self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=SimpleNamespace(add=lambda *a, **k: None),
+                             wall=lambda: self.clock() / 1000)
+        self.hooks = Hooks(self.intake, clock=self.clock)
+        house = SimpleNamespace(
+            auth=Auth(self.token), hosts=Hosts(config.server.host, site_host(config)), hub=self.hub,
+            trusted_proxies=config.server.trusted_proxies, assets=Assets(static_directory()), metrics=Metrics(lambda: []))
+        self.door = FrontDoor(self.hooks, build_application(house), api_body=API_BODY,
+                              header_timeout=config.limits.header_timeout, body_timeout=config.limits.body_timeout)
+
+    def _listen(self, sockets: list[socket.socket]) -> None:
+        self._server = Server(self.door, ssl_options=tls_context(self.config), max_body_size=OUT_OF_REACH)
+        self._server.most = connection_limit(self.config.limits.connections)
+        self._server.conn_params.header_timeout = None  # the door's sweep does this
+        self._server.add_sockets(sockets)
+        self.port = sockets[0].getsockname()[1]
+        self.background.run("sweep", self.door.sweep())
+
+    # -- while it runs ---------------------------------------------------------------------------
+
+    def _durable(self, batch: list) -> None:
+        for stored in batch:
+            record = decode_keyed(stored.line)
+            if record.key is not None:
+                self.dedup.insert(record.source, record.key, stored.seq, stored.at_ms)
+            else:
+                self.dedup.advance(stored.seq)
+        self.hub.events(batch)
+
+    def _poisoned(self, error: BaseException) -> None:
+        self._end(IO)
+
+    def _end(self, code: int) -> None:
+        if self.state == "running":
+            self.state = "failed"
+            self._on_end(code)
+
+    # -- stop ------------------------------------------------------------------------------------
+
+    async def stop(self, *, drain: float = DRAIN) -> None:
+        """Take no more, answer what is under way (at most ``drain`` seconds), close. May be called twice."""
+        if self.state in ("starting", "stopping", "stopped"):
+            return
+        self.state = "stopping"
+        self.hooks.draining = True
+        self._server.stop()
+        self._server.conn_params.no_keep_alive = True
+        await self._let_go(drain)
+        self.hub.close()
+        await self._server.close_all_connections()
+        await self.background.stop()
+        self.lag.stop()
+        await asyncio.to_thread(self.dedup.close)
+        await self.log.close()
+        self.state = "stopped"
+
+    async def _let_go(self, drain: float) -> None:
+        """Wait until requests under way have their answer, and the answers are on their way."""
+        try:
+            async with asyncio.timeout(drain):
+                await self.hooks.settled()
+        except TimeoutError:
+            log.warning("stopping without an answer to %d requests", len(self.hooks.under_way))
+        self.door.close_idle()
+        await asyncio.sleep(0)
+
+
+class Server(httpserver.HTTPServer):
+    """Tornado's server with a limit on open connections; above it, a new one is closed at once."""
+
+    most = 1 << 30
+    turned_away = 0
+
+    def handle_stream(self, stream, address):
+        if len(self._connections) >= self.most:
+            self.turned_away += 1
+            stream.close()
+            return None
+        return super().handle_stream(stream, address)
+
+
+def bind(config: Config) -> list[socket.socket]:
+    """The listening sockets. Raises ConfigError for an address that is not ours or is in use."""
+    server = config.server
+    try:
+        return netutil.bind_sockets(server.port, address=server.host or None, backlog=1024, reuse_port=False)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {server.host}:{server.port}: {error.strerror or error}",
+                          file=str(config.file), key="server.port") from None
+
+
+def tls_context(config: Config) -> ssl.SSLContext | None:
+    """From server.tls; None for plain HTTP. Raises ConfigError."""
+    tls = config.server.tls
+    if tls is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(tls.cert, tls.key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"cannot use the certificate: {error}", file=str(config.file), key="server.tls") from None
+    return context
+
+
+def site_host(config: Config) -> str | None:
+    """The host name in server.site_url."""
+    return urlsplit(config.server.site_url).hostname if config.server.site_url else None
+
+
+def connection_limit(wanted: int) -> int:
+    """``wanted``, or as many as this process may have descriptors; asks for as many as are allowed first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted + SPARE_FILES and soft != hard:
+        soft = min(hard, wanted + SPARE_FILES) if hard != resource.RLIM_INFINITY else wanted + SPARE_FILES
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else max(SPARE_FILES, min(wanted, soft - SPARE_FILES))
+
+
+def run(config: Config, *, announce: Callable[[str], None] = print) -> int:
+    """Serve until a signal comes or the store fails; returns the exit code.
+
+    ``announce`` gets the address to open, once requests are answered.
+    """
+    journal.set_up()
+    sys.setswitchinterval(0.001)  # a busy thread must not hold up the loop for Tornado's 5 ms
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(_live(config, announce))
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's when it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _live(config: Config, announce: Callable[[str], None]) -> int:
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Queue[int] = asyncio.Queue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.put_nowait, OK)
+    app = App(config, on_end=ended.put_nowait)
+    for warning in config.warnings:
+        log.warning("%s", warning)
+    await app.start()
+    announce(f"{app.url}/#token={app.token}")
+    log.info("serving url=%s version=%s pid=%d", app.url, __version__, os.getpid())
+    code = await ended.get()
+    watchdog(LAST_CALL if code == OK else 1.0, code)
+    log.info("stopping code=%d", code)
+    stopping = asyncio.ensure_future(app.stop(drain=DRAIN if code == OK else 0.3))
+    second = asyncio.ensure_future(ended.get())
+    await asyncio.wait((stopping, second), return_when=asyncio.FIRST_COMPLETED)
+    return code
+
+
+def watchdog(seconds: float, code: int) -> None:
+    """End the process after ``seconds``, whatever hangs: an acknowledged event is on disk already."""
+    timer = threading.Timer(seconds, os._exit, (code,))
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,9 @@
+def test_a_notice_is_kept_and_answered(app, client):
+    reply = client.notice({"noticeId": "1", "productId": 1, "eventType": 103, "payload": {"channelName": "x"}})
+    assert reply.status == 200 and reply.json["duplicate"] is False
+    assert [line["id"] for line in app.lines()] == [reply.json["id"]]
+
+
+def test_session(client, admin):
+    assert client.get("/api/session").json["admin"] is False
+    assert admin.get("/api/session").json["admin"] is True
