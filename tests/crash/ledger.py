@@ -82,11 +82,13 @@ class Ledger:
 class Load:
     """Some senders, one connection each, sending one notice after the other until told to stop or cut off.
 
-    ``stop_on`` is the status after which a sender gives up (503 in drills of a failing disk).
+    ``stop_on`` is the status after which a sender gives up (503 in drills of a failing disk), ``most``
+    the number of notices in the ledger after which all of them have done enough.
     """
 
-    def __init__(self, ledger: Ledger, port: int, *, senders: int = 6, again: float = 0.05, stop_on: int | None = None):
-        self.ledger, self.again, self.stop_on = ledger, again, stop_on
+    def __init__(self, ledger: Ledger, port: int, *, senders: int = 6, again: float = 0.05,
+                 stop_on: int | None = None, most: int = 1_000_000):
+        self.ledger, self.again, self.stop_on, self.most = ledger, again, stop_on, most
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(port,), daemon=True) for _ in range(senders)]
         for thread in self._threads:
@@ -98,7 +100,7 @@ class Load:
         except OSError:
             return
         with wire:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and len(self.ledger.entries) < self.most:
                 status = self.ledger.send(wire, self.ledger.draw(again=self.again))
                 if status is None or status == self.stop_on:
                     return

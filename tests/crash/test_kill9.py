@@ -9,22 +9,12 @@ import os
 import random
 import threading
 
-import pytest
-
 from tests.crash.judge import segments, verdict
-from tests.crash.ledger import APP, SECRET, Ledger, Load, resend
-from tests.process import ServerProcess, write_conf
+from tests.crash.ledger import Ledger, Load, resend
+from tests.process import ServerProcess
 
 ROUNDS = int(os.environ.get("HOOKSERVER_KILL_ROUNDS", 12))
 SEED = int(os.environ.get("HOOKSERVER_KILL_SEED", 1))
-
-
-@pytest.fixture
-def server(tmp_path):
-    write_conf(tmp_path, secret=SECRET, apps=[APP], segment_size="64KiB")
-    server = ServerProcess(tmp_path)
-    yield server
-    server.kill()
 
 
 def test_nothing_promised_is_lost(server):
