@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from hookserver import config
 from hookserver.errors import ConfigError
@@ -27,3 +28,14 @@ def source_named(conf: config.Config, name: str) -> config.AgoraSource:
         known = ", ".join(sorted(conf.sources)) or "none"
         raise UsageError(f"{conf.file} has no source named {name!r} (it has: {known})")
     return conf.sources[name]
+
+
+def data_directory(args: argparse.Namespace) -> Path:
+    """Where the data are. With ``--data`` no configuration is read: a copy can be looked at anywhere."""
+    if args.data is not None:
+        return args.data.absolute()
+    try:
+        return read_config(args).data
+    except ConfigError as error:
+        hint = "; ".join(part for part in (error.hint, "with --data DIR no configuration is needed") if part)
+        raise ConfigError(error.message, file=error.file, line=error.line, key=error.key, hint=hint) from None

@@ -49,11 +49,9 @@ def address(conf: Config) -> str:
 
 def messages(args: argparse.Namespace, app_id: str, secret: bytes | None) -> Iterator[senders.Message]:
     """The messages that the words ask for."""
-    channels = args.channels or senders.channels_for(args.count)
-    if args.rate:
-        made = islice(senders.live(app_id, secret, channels=channels), args.count)
-    else:
-        made = senders.past(app_id, secret, count=args.count, channels=channels)
+    told = senders.story(app_id, secret, past=0 if args.rate else args.count,
+                         channels=args.channels or senders.channels_for(args.count))
+    made = islice(told, args.count)
     return senders.badly_signed(made) if args.bad_signature else made
 
 

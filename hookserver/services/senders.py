@@ -5,7 +5,6 @@ They speak HTTP from outside like any sender, with kept-open connections, one th
 
 from __future__ import annotations
 
-import hmac
 import http.client
 import random
 import ssl
@@ -18,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from hookserver.config import AgoraSource, Config
 from hookserver.errors import HookserverError
+from hookserver.providers import agora
 from hookserver.providers.agora_calls import Calls
 
 TIMEOUT = 15.0  # seconds for one answer; Agora itself waits 10
@@ -97,8 +97,7 @@ def signed(app_id: str, secret: bytes | None, body: bytes) -> Message:
     """A notice as Agora sends it: HMAC-SHA1 and HMAC-SHA256 of the body, in hex, in two headers."""
     headers = {"Content-Type": "application/json;charset=utf-8", "User-Agent": "hookserver-send"}
     if secret is not None:
-        headers["Agora-Signature"] = hmac.digest(secret, body, "sha1").hex()
-        headers["Agora-Signature-V2"] = hmac.digest(secret, body, "sha256").hex()
+        headers |= agora.sign(body, secret)
     return Message(f"/{quote(app_id, safe='')}/webhooks", body, headers)
 
 
@@ -114,42 +113,36 @@ def channels_for(count: int) -> int:
     return max(3, min(500, count // 120))
 
 
-def past(app_id: str, secret: bytes | None, *, count: int, channels: int, seed: int | None = None,
-         until: float | None = None) -> Iterator[Message]:
-    """``count`` signed notices of calls that took place just before ``until`` (Unix seconds, default now)."""
+def story(app_id: str, secret: bytes | None, *, past: int, channels: int, seed: int | None = None) -> Iterator[Message]:
+    """Signed notices without end: ``past`` of them about calls that led up to now, the others as they happen.
+
+    Those that happen are stamped with the moment they are taken, and some come twice.
+    """
     seed = random.randrange(2**32) if seed is None else seed
     rehearsal = Calls(random.Random(seed), channels=channels)
-    for _ in range(count):
+    for _ in range(past):
         rehearsal.next(lambda elapsed: elapsed)
-    start = (time.time() if until is None else until) - rehearsal.elapsed
+    start = time.time() - rehearsal.elapsed
     calls = Calls(random.Random(seed), channels=channels)
-    for _ in range(count):
+    for _ in range(past):
         yield signed(app_id, secret, calls.next(lambda elapsed: start + elapsed))
-
-
-def live(app_id: str, secret: bytes | None, *, channels: int, seed: int | None = None) -> Iterator[Message]:
-    """Signed notices without end, each stamped with the moment it is taken; some come twice."""
-    luck = random.Random(seed)
-    calls = Calls(random.Random(luck.random()), channels=channels)
     while True:
         message = signed(app_id, secret, calls.next(lambda elapsed: time.time()))
         yield message
-        if luck.random() < RESEND:
+        if random.random() < RESEND:
             yield message
 
 
 def badly_signed(messages: Iterator[Message]) -> Iterator[Message]:
     """The same messages with signatures made with another secret."""
     for message in messages:
-        wrong = hmac.digest(b"not the secret", message.body, "sha256").hex()
-        headers = {**message.headers, "Agora-Signature-V2": wrong, "Agora-Signature": wrong[:40]}
-        yield Message(message.path, message.body, headers)
+        yield Message(message.path, message.body, message.headers | agora.sign(message.body, b"not the secret"))
 
 
 def wrong_ones(app_id: str, secret: bytes | None, *, seed: int | None = None) -> Iterator[Message]:
     """Requests without end that a server must refuse, each for another reason."""
     luck = random.Random(seed)
-    good = live(app_id, secret, channels=1, seed=seed)
+    good = story(app_id, secret, past=0, channels=1, seed=seed)
     while True:
         message = next(good)
         unsigned = {"Content-Type": "application/json"}

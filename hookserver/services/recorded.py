@@ -1,0 +1,103 @@
+"""What is recorded in a data directory, for readers outside the server's process: ``tail`` and ``explain``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from hookserver.core.records import EVENT, BadLine, Record, decode
+from hookserver.errors import HookserverError
+from hookserver.providers import agora
+from hookserver.store.follow import Follower, Watched
+
+_ID = re.compile(r"(?:evt_([0-9a-z]+)_)?([1-9][0-9]{0,14})")
+
+
+class NothingRecorded(HookserverError):
+    """There is no log where one was looked for."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One event and the place where it stands: ``offset`` and ``length`` in bytes, LF not counted."""
+
+    record: Record
+    file: Path
+    offset: int
+    length: int
+    batch_seqs: tuple[int, int]  # first and last seq that were made durable by the same sync, as far as read
+
+
+class Recorded:
+    """The log of one data directory, as it is when this is made.
+
+    Raises NothingRecorded, CorruptionError, OSError.
+    """
+
+    def __init__(self, data: Path):
+        if not (data / "log").is_dir():
+            raise NothingRecorded(f"{data} holds no log; `hookserver serve` makes it, --data names another directory")
+        self._watched = Watched(data)
+
+    def last(self, count: int, accept: Callable[[Record], bool]) -> list[tuple[bytes, Record]]:
+        """The newest ``count`` records that are accepted, oldest first, each with its line (without LF)."""
+        found: list[tuple[bytes, Record]] = []
+        if count > 0:
+            for _, line in self._watched.reader.scan_back():
+                record = readable(line)
+                if record is not None and accept(record):
+                    found.append((line, record))
+                    if len(found) == count:
+                        break
+        return found[::-1]
+
+    def follower(self, accept: Callable[[Record], bool]) -> Callable[[], Iterator[tuple[bytes, Record]]]:
+        """A function that gives, at each call, the accepted records that have come since the last one."""
+        follower = Follower(self._watched)
+
+        def more() -> Iterator[tuple[bytes, Record]]:
+            for _, line in follower.more():
+                record = readable(line)
+                if record is not None and accept(record):
+                    yield line, record
+        return more
+
+    def find(self, wanted: str) -> Found | None:
+        """The event with an id ``evt_<store>_<seq>``, or with a bare seq; None when it is not here."""
+        parsed = _ID.fullmatch(wanted)
+        if parsed is None:
+            return None
+        seq = int(parsed[2])
+        line, place = self._watched.reader.read(seq), self._watched.place(seq)
+        record = readable(line) if line is not None else None
+        if line is None or place is None or record is None or parsed[1] and record.id != wanted:
+            return None
+        return Found(record, *place, len(line), self._together(seq, record.batch))
+
+    def _together(self, seq: int, batch: int) -> tuple[int, int]:
+        last = seq
+        for number, line in self._watched.reader.scan(seq + 1):
+            record = readable(line)
+            if record is None or record.batch != batch:
+                break
+            last = number
+        return batch, last
+
+
+def readable(line: bytes) -> Record | None:
+    """The record in a line; None for one that this version cannot read."""
+    try:
+        return decode(line)
+    except BadLine:
+        return None
+
+
+def title_of(record: Record) -> str:
+    """One line that says what happened. Safe to print: senders' strings are stripped of control characters."""
+    if record.kind != EVENT:
+        return record.kind
+    payload = json.loads(bytes(record.payload))
+    return agora.title(payload) if isinstance(payload, dict) else record.type
