@@ -1,1 +1,121 @@
-export function showEvent(page) { page.root.append('event'); }
+// One event: what it was, how each check went, its body and headers, and its neighbours in the log.
+
+import { ApiError, get, segment } from "../api.js";
+import { fill, h, sent } from "../dom.js";
+import { bytes, plural } from "../format.js";
+import * as live from "../live.js";
+import { copyButton } from "../parts/copy.js";
+import { tabs } from "../parts/controls.js";
+import { icon } from "../parts/icons.js";
+import { textBlock } from "../parts/json.js";
+import { checkList, headerTable, hexBlock } from "../parts/request.js";
+import { typeName } from "../parts/rows.js";
+import { sourceTag } from "../parts/sources.js";
+import { Panel, section, skeleton } from "../parts/states.js";
+import { details } from "../parts/value.js";
+import { link } from "../router.js";
+import { time } from "../times.js";
+
+/** The ids beside this one: as the server says, else by asking for the page before and the seq after. */
+async function neighbours(event, signal) {
+  const quietly = async (task) => {
+    try { return await task(); } catch (error) { if (error instanceof ApiError) return null; throw error; }
+  };
+  const older = event.older !== undefined ? event.older
+    : await quietly(async () => (await get("api/events", { before: event.seq, limit: 1 }, { signal })).events[0]?.id ?? null);
+  const newer = event.newer !== undefined ? event.newer
+    : await quietly(async () => (await get(`api/events/${segment(event.id.replace(/\d+$/, String(event.seq + 1)))}`, null, { signal })).id);
+  return { older, newer };
+}
+
+function stepLink(id, label, name, key) {
+  const face = [icon(name), h("span", { class: "visually-hidden" }, label)];
+  if (!id) return h("span", { class: "button square off", "aria-hidden": "true" }, icon(name));
+  return h("a", { class: "button square", href: link(["events", id]), title: `${label} (${key})` }, face);
+}
+
+function payloadTab(event) {
+  if (event.payload_text === null || event.payload_text === undefined) {
+    return h("p", { class: "soft" }, "The body is not JSON; it is kept byte for byte. See the raw body.");
+  }
+  return h("div", null, h("div", { class: "tab-acts" }, copyButton(() => event.payload_text, { words: "Copy JSON" })),
+    textBlock(event.payload_text, { json: true, label: "Payload" }));
+}
+
+function rawTab(event) {
+  const save = h("a", { class: "button", href: `api/events/${segment(event.id)}/raw`, download: `${event.id}.bin` }, icon("download"), `Download, ${bytes(event.size) ?? "size unknown"}`);
+  let body = h("p", { class: "soft" }, "The body is empty.");
+  if (event.raw_text) body = textBlock(event.raw_text, { label: "Raw body" });
+  else if (event.raw_base64) body = hexBlock(event.raw_base64);
+  return h("div", null,
+    h("div", { class: "tab-acts" }, save, event.raw_text ? copyButton(() => event.raw_text, { words: "Copy" }) : null),
+    h("p", { class: "small quiet" }, event.raw_base64 ? "Not text: shown as bytes." : "Exactly the bytes that came."), body);
+}
+
+function curlTab(event) {
+  if (!event.curl) return h("p", { class: "soft" }, "The server gives no command for this event.");
+  return h("div", null,
+    h("div", { class: "tab-acts" }, copyButton(() => event.curl, { words: "Copy as curl" })),
+    h("p", { class: "small quiet" }, "Sends the same request again. Redacted headers are left out."), textBlock(event.curl, { label: "curl command" }));
+}
+
+function facts(event) {
+  return details([
+    ["Received", time(event.at)],
+    ["Source", h("a", { class: "row-link", href: link(["events"], { source: event.source }) }, sourceTag(event.source))],
+    ["Provider", event.provider ?? null],
+    ["App", event.app ? sent(event.app) : undefined],
+    ["Type", h("a", { class: "row-link", href: link(["events"], { type: event.type }) }, sent(event.type))],
+    ["Request", h("span", { class: "mono" }, sent(`${event.method} ${event.path}`))],
+    ["From", event.client ? h("span", { class: "mono" }, sent(event.client)) : null, "The address is not known"],
+    ["Size", bytes(event.size)],
+    ["Key", event.key === null || event.key === undefined ? null : h("span", { class: "mono" }, sent(event.key)), "Without a key an event is never taken for a repetition"],
+    ["Sent on to", event.to?.length ? sent(event.to.join(", ")) : undefined],
+    ["Id", h("span", { class: "mono" }, sent(event.id), " ", h("span", { class: "quiet" }, `seq ${event.seq}`))],
+  ]);
+}
+
+function drawn(page, event) {
+  page.title(event.type);
+  const steps = h("div", { class: "acts" }, stepLink(null, "", "left"), stepLink(null, "", "right"));
+  const beside = async () => {
+    const { older, newer } = await neighbours(event, page.signal);
+    if (page.signal.aborted) return;
+    page.neighbours = { older: older && link(["events", older]), newer: newer && link(["events", newer]) };
+    fill(steps, stepLink(older, "Older event", "left", "["), stepLink(newer, "Newer event", "right", "]"));
+  };
+  beside();
+  live.on("event", () => { if (!page.neighbours?.newer) beside(); }, page.signal);
+  const headers = event.headers ?? [];
+  return [
+    h("header", { class: "head" },
+      h("div", null,
+        h("ol", { class: "crumbs" }, h("li", null, h("a", { href: "#/events" }, "Events")), h("li", null, `seq ${event.seq}`)),
+        h("h1", null, typeName(event.type)),
+        h("p", { class: "sub" }, event.title ? [sent(event.title), " · "] : null, time(event.at, { as: "age" }))),
+      h("div", { class: "acts" }, event.curl ? copyButton(() => event.curl, { words: "Copy as curl" }) : null, steps)),
+    h("div", { class: "columns event-page" },
+      section("Body", { class: "bodies" }, tabs([
+        ["payload", "Payload", () => payloadTab(event)],
+        ["raw", "Raw body", () => rawTab(event)],
+        ["headers", `Headers (${headers.length})`, () => headerTable(headers)],
+        ["curl", "As curl", () => curlTab(event)],
+      ], page.query.get("tab") ?? "payload", (tab) => page.setQuery({ tab: tab === "payload" ? "" : tab }, { push: false }))),
+      h("div", { class: "stack" },
+        section("Summary", facts(event)),
+        section("Checks", { side: h("span", { class: "small quiet" }, plural(event.checks?.length ?? null, "check")) }, checkList(event.checks)))),
+  ];
+}
+
+/** Builds the view. */
+export function showEvent(page) {
+  page.title("Event");
+  page.onQuery(() => {});
+  const panel = new Panel(page, {
+    wait: h("div", null, skeleton(2), h("div", { class: "columns" }, skeleton(1, "tall"), skeleton(7))),
+    fetch: (signal) => get(`api/events/${segment(page.params.id)}`, null, { signal }),
+    draw: (event) => drawn(page, event),
+  });
+  fill(page.root, panel.root);
+  panel.load();
+}

@@ -1,1 +1,93 @@
-export function showSystem(page) { page.root.append('system'); }
+// The machine room: store and segments, recognition of duplicates, memory, the loop, and the configuration as loaded.
+
+import { get } from "../api.js";
+import { fill, h, sent } from "../dom.js";
+import { bytes, count, millis, percent, span } from "../format.js";
+import { Panel, section, skeleton } from "../parts/states.js";
+import { details, fact, facts, value } from "../parts/value.js";
+import { warningList } from "../parts/warnings.js";
+import { textBlock } from "../parts/json.js";
+import { moment, time } from "../times.js";
+
+const REFRESH_MS = 10_000;
+const OWN_PLACE = new Set(["warnings", "segments", "config", "config_text"]);
+const IN_WORDS = { p50: "median", at: "at", gc: "gc" };
+
+const titled = (key) => {
+  const text = IN_WORDS[key] ?? key.replace(/_(bytes|ms|seconds|at)$/, "").replaceAll("_", " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+};
+
+/** A value by what its key says of it: bytes, milliseconds, seconds, moments, plain numbers, lists. */
+function told(key, item, parent = "") {
+  if (item === null || item === undefined) return null;
+  if (typeof item === "boolean") return item ? "yes" : "no";
+  if (typeof item === "number") {
+    if (/(^|_)(bytes|size|anonymous|file|free|min_free|rss)$/.test(key) || /(^|_)(memory|bytes)$/.test(parent)) return bytes(item);
+    if (/_ms$/.test(key) || /_ms$/.test(parent)) return millis(item);
+    if (/_seconds$|^uptime$/.test(key)) return span(item);
+    if (/(_rate|_ratio|_share)$/.test(key)) return percent(item);
+    return Number.isInteger(item) ? count(item) : String(Number(item.toPrecision(4)));
+  }
+  if (typeof item === "string") return moment(item) !== null && /^\d{4}-\d\d-\d\dT/.test(item) ? time(item) : sent(item);
+  if (Array.isArray(item)) return item.length ? sent(item.map((one) => (typeof one === "object" ? JSON.stringify(one) : String(one))).join(", ")) : h("span", { class: "quiet" }, "none");
+  return details(Object.entries(item).map(([name, one]) => [titled(name), told(name, one, key)]), "nested");
+}
+
+const isGroup = (item) => item !== null && typeof item === "object" && !Array.isArray(item);
+
+function headline(system) {
+  const memory = system.memory ?? {};
+  const lag = system.loop_lag_ms ?? system.loop_lag ?? {};
+  const started = moment(system.started_at ?? system.started);
+  const uptime = system.uptime_seconds ?? system.uptime ?? (started === null ? null : (Date.now() - started) / 1000);
+  const worst = typeof lag === "number" ? lag : lag.max ?? lag.p99;
+  return facts(
+    fact("Version", system.version ?? system.versions?.hookserver ?? null, { note: system.python ?? system.versions?.python ? `Python ${system.python ?? system.versions?.python}` : null }),
+    fact("Up for", span(uptime)),
+    fact("Memory, own", bytes(memory.anonymous), { note: ["mapped files ", value(bytes(memory.file))], why: "The system did not say" }),
+    fact("Loop lag, worst", millis(worst), { note: typeof lag === "object" ? ["p99 ", value(millis(lag.p99))] : null, tone: worst > 50 ? "warn" : "", why: "Not measured yet" }));
+}
+
+function segmentTable(segments) {
+  if (!segments?.length) return null;
+  const label = (text) => ({ "data-label": text });
+  return section("Segments", { side: h("span", { class: "small quiet" }, `${count(segments.length)}, newest first`) },
+    h("table", { class: "rows fold" },
+      h("thead", null, h("tr", null, ["File", "Seq", "Records", "Size", "From", "To"].map((text, at) => h("th", { scope: "col", class: at > 0 && at < 4 ? "num" : null }, text)))),
+      h("tbody", null, [...segments].reverse().map((item) => h("tr", null,
+        h("th", { scope: "row" }, sent(item.name, { class: "mono" }), item.closed === false || item.active ? [" ", h("span", { class: "badge ok" }, "written now")] : null),
+        h("td", { ...label("Seq"), class: "num" }, `${count(item.first_seq) ?? "–"}–${count(item.last_seq) ?? "–"}`),
+        h("td", { ...label("Records"), class: "num" }, value(count(item.count ?? item.records))),
+        h("td", { ...label("Size"), class: "num" }, value(bytes(item.bytes ?? item.size))),
+        h("td", label("From"), time(item.min_at ?? item.first_at, { as: "short" })),
+        h("td", label("To"), time(item.max_at ?? item.last_at, { as: "short" })))))));
+}
+
+function drawn(system) {
+  const groups = Object.entries(system).filter(([key, item]) => !OWN_PLACE.has(key) && isGroup(item));
+  const loose = Object.entries(system).filter(([key, item]) => !OWN_PLACE.has(key) && !isGroup(item));
+  const config = system.config_text ?? (system.config === undefined ? null : JSON.stringify(system.config, null, 2));
+  return [
+    warningList(system.warnings), headline(system),
+    h("div", { class: "tiles gap" },
+      groups.map(([key, item]) => section(titled(key), details(Object.entries(item).map(([name, one]) => [titled(name), told(name, one, key)])))),
+      loose.length ? section("Process", details(loose.map(([key, item]) => [titled(key), told(key, item)]))) : null),
+    h("div", { class: "stack gap" }, segmentTable(system.segments),
+      config === null ? null : section("Configuration, as loaded", { side: h("span", { class: "small quiet" }, "Secrets are never shown") },
+        h("div", { class: "pad" }, textBlock(config, { json: true, label: "Configuration" })))),
+  ];
+}
+
+/** Builds the view. */
+export function showSystem(page) {
+  page.title("System");
+  const panel = new Panel(page, {
+    wait: h("div", null, skeleton(1, "band"), skeleton(10)),
+    fetch: (signal) => get("api/system", null, { signal }),
+    draw: drawn,
+  });
+  fill(page.root, h("header", { class: "head" }, h("h1", null, "System")), panel.root);
+  page.every(REFRESH_MS, () => { if (!getSelection()?.toString()) panel.load(); });
+  panel.load();
+}
