@@ -1,0 +1,65 @@
+"""What every fold gets to see of a log record, and the text forms of days and seconds that rows use."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import lru_cache
+
+import msgspec
+
+DAY = 86_400                    # seconds
+LAST_SECOND = 253_402_300_799   # 9999-12-31T23:59:59Z
+
+_EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
+_MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
+_SECONDS = [f"{second:02d}Z" for second in range(60)]
+
+
+class Entry(msgspec.Struct, gc=False):
+    """The members of a log line that folds need; ``at`` is ISO 8601 text, ``payload`` undecoded JSON."""
+
+    seq: int
+    kind: str
+    at: str
+    source: str = ""
+    provider: str = ""
+    type: str = ""
+    key: str | None = None
+    app: str | None = None
+    payload: msgspec.Raw = msgspec.Raw(b"null")
+
+
+decode_entry = msgspec.json.Decoder(Entry).decode
+
+
+@lru_cache(maxsize=1024)
+def _day_text(day: int) -> str:
+    return dt.date.fromordinal(_EPOCH_DAY + min(max(day, 0), LAST_SECOND // DAY)).isoformat()
+
+
+def day_of(second: int) -> str:
+    """The UTC day of a Unix second, ``"2026-11-22"``. Clamped to the years 1970 to 9999."""
+    return _day_text(second // DAY)
+
+
+def day_start(day: str) -> int:
+    """The Unix second at which a UTC day starts. Raises ValueError for anything but ``YYYY-MM-DD``."""
+    if len(day) != 10:
+        raise ValueError("not a day")
+    return (dt.date.fromisoformat(day).toordinal() - _EPOCH_DAY) * DAY
+
+
+def iso(second: int) -> str:
+    """``1700000000`` -> ``"2023-11-14T22:13:20Z"``. Clamped to the years 1970 to 9999."""
+    day, second = divmod(second, DAY)
+    return _day_text(day) + _MINUTES[second // 60] + _SECONDS[second % 60]
+
+
+def second_of(text: str) -> int:
+    """The reverse of ``iso``."""
+    return day_start(text[:10]) + int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
+
+
+def at_ms(text: str) -> int:
+    """Unix milliseconds of a record's ``at`` (``2026-11-22T03:45:38.799Z``). Raises ValueError for another form."""
+    return second_of(text) * 1000 + int(text[20:23])
