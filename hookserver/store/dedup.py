@@ -58,8 +58,8 @@ decode_keyed = msgspec.json.Decoder(Keyed).decode
 class Dedup:
     """See the head of this file. Made by ``Dedup.open``.
 
-    ``seen_seq``: every record up to here was offered. ``status``: "ok" or "damaged" (a bucket failed
-    its check while running; each call then raises StorageUnavailable until the next start mends it).
+    ``seen_seq``: every record up to here was offered. ``status``: "ok", "closed", or "damaged" (a bucket
+    failed its check while running; ``lookup`` then raises StorageUnavailable until the next start mends it).
     """
 
     def __init__(self, directory: Path, store_id: str, read_record: Callable[[int], bytes | None],
@@ -172,8 +172,10 @@ class Dedup:
     def insert(self, source: str, key: str, seq: int, at_ms: int) -> None:
         """Take the key of a durable record. Repeating it changes nothing; order does not matter.
 
-        Raises StorageUnavailable.
+        Raises StorageUnavailable. Does nothing when the index is closed or damaged: the next start does it.
         """
+        if self.error:
+            return
         table = self._tables[0]
         if seq < table.first_seq:
             table = self._table_of(seq)
@@ -307,6 +309,8 @@ class Dedup:
         Raises OSError; nothing is lost then, the next call tries again.
         """
         with self._lock:
+            if self.error:
+                return
             upto, tables = self.seen_seq, self._tables
             for table in reversed(tables[1:]):
                 if not table.sealed:
@@ -337,9 +341,13 @@ class Dedup:
     def close(self) -> None:
         """Sync everything and mark it clean, so that the next start has nothing to catch up."""
         with self._lock:
+            if self._closed:
+                return
+            trouble, upto = self.error, self.seen_seq
+            self.status, self.error = trouble and "damaged" or "closed", trouble or "the server is stopping"
             for table in reversed(self._tables):
-                if not table.sealed and not self.error:
-                    table.synced_seq = self.seen_seq
+                if not table.sealed and not trouble:
+                    table.synced_seq = upto
                     table.finish(self.store_id, sealed=table is not self._tables[0])
                 table.close()
             with self._making:
