@@ -1,0 +1,37 @@
+"""A stored request as a curl command that sends the same bytes again.
+
+The signature headers are kept: they fit the body, so the server takes it (as a duplicate).
+"""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Iterable
+
+from hookserver.core.records import REDACTED
+
+LARGE_BODY = 16 * 1024  # bytes; above, the command reads the downloaded body from a file
+
+#: What curl writes itself, or what only concerned the way here.
+_NOT_SENT = {"host", "content-length", "connection", "accept-encoding", "transfer-encoding", "expect", "keep-alive", "forwarded",
+             "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip", "via", "te", "upgrade"}
+
+
+def curl_command(base_url: str, method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes, event_id: str) -> str:
+    """The command, for a POSIX shell. Header values that were redacted are left out."""
+    parts = ["curl", "-X", method, shlex.quote(base_url + path)]
+    for name, value in headers:
+        if name.lower() not in _NOT_SENT and value != REDACTED and value.isprintable():
+            parts += ["-H", shlex.quote(f"{name}: {value}" if value else f"{name};")]
+    if len(body) > LARGE_BODY:
+        return " ".join([*parts, "--data-binary", shlex.quote(f"@{event_id}.json")])
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    # A leading @ would be a file name; a NUL or a bare CR does not survive a shell or a terminal.
+    if not text.startswith("@") and not set(text) & {"\0", "\r", "\x1b"}:
+        return " ".join([*parts, "--data-binary", shlex.quote(text)])
+    packed = base64.b64encode(body).decode()
+    return f"printf %s {packed} | base64 -d | " + " ".join([*parts, "--data-binary", "@-"])

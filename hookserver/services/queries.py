@@ -1,0 +1,243 @@
+"""Questions about events: a page of them, one of them, its bytes, what was missed.
+
+Reading is done in threads, in pieces, and ends at a time budget: a page then says that it is not
+complete and where to go on. Nothing above the last durable record is shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import NamedTuple
+
+import msgspec
+
+from hookserver.core.records import Record, raw_body
+from hookserver.errors import CorruptionError, Refused
+from hookserver.services.curl import curl_command
+from hookserver.services.search import Search
+from hookserver.services.summaries import Summary, event_in, summary_of
+from hookserver.store.reader import Progress, Reader
+from hookserver.store.segments import SegmentInfo
+
+BUDGET = 0.4             # seconds that one page may read
+LARGE_TEXT = 1024 * 1024  # bytes of a body that are still shown as text
+
+_ID = re.compile(r"evt_([0-9a-z]+)_([1-9][0-9]{0,14})", re.ASCII)
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which events. Times are Unix milliseconds, both ends included; ``q`` is a text search."""
+
+    source: str | None = None
+    type: str | None = None
+    app: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    q: str | None = None
+
+    def accepts_segment(self, info: SegmentInfo) -> bool:
+        """False when a segment's summary shows that nothing in it can match."""
+        until = None if self.until_ms is None else self.until_ms + 1
+        return info.may_hold(source=self.source, type=self.type, since_ms=self.since_ms, until_ms=until)
+
+    def accepts(self, record: Record) -> bool:
+        """Everything but the text search."""
+        return ((self.source is None or record.source == self.source) and (self.type is None or record.type == self.type)
+                and (self.app is None or record.app == self.app)
+                and (self.since_ms is None or record.at_ms >= self.since_ms)
+                and (self.until_ms is None or record.at_ms <= self.until_ms))
+
+    def needles(self) -> list[bytes]:
+        """Bytes that the line of a matching event is sure to hold, in lower case."""
+        named = {"source": self.source, "type": self.type, "app": self.app}
+        return [b'"%b":%b' % (name.encode(), msgspec.json.encode(value).lower()) for name, value in named.items()
+                if value is not None and value.isascii() and value.isprintable()]
+
+
+class Scanned(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """The seqs that were looked at, both included, and the bytes read for that."""
+
+    from_: int
+    to: int
+    bytes: int
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Newest first. ``next``: ask again with ``before=next``; None at the start of the log.
+
+    ``complete`` is False when the time budget ended the read before the page was full. ``damaged`` counts
+    lines that were passed over because their bytes have changed.
+    """
+
+    events: list[Summary]
+    next: int | None
+    scanned: Scanned
+    complete: bool
+    damaged: int = 0
+
+
+class Check(msgspec.Struct, frozen=True):
+    """``ok`` is None for a check that was not made."""
+
+    check: str
+    ok: bool | None
+    detail: str
+
+
+class Detail(msgspec.Struct, frozen=True):
+    """One event in full. ``payload_text`` is indented JSON with every number as the sender wrote it.
+
+    ``raw_text`` is the body when it is UTF-8, else ``raw_base64``; each None when it is too long to show.
+    """
+
+    id: str
+    seq: int
+    at: str
+    source: str
+    provider: str
+    type: str
+    app: str | None
+    title: str
+    client: str
+    size: int
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
+    checks: list[Check]
+    to: list[str]
+    key: str | None
+    payload_text: str | None
+    raw_text: str | None
+    raw_base64: bytes | None
+    curl: str
+
+
+class Raw(NamedTuple):
+    """The body exactly as it came, and a name for the file."""
+
+    body: bytes
+    name: str
+    content_type: str
+
+
+class Missed(NamedTuple):
+    """Events after a seq, oldest first; ``gap`` is (from, to) of those that were too many to send."""
+
+    events: list[Summary]
+    gap: tuple[int, int] | None
+
+
+class Events:
+    """Reads the log for the API. ``base_url`` is for the curl commands; ``threads`` does the reading."""
+
+    def __init__(self, reader: Reader, store_id: str, *, base_url: str, threads: Executor | None = None,
+                 steady: Callable[[], float] = time.monotonic, budget: float = BUDGET):
+        self._reader, self._store_id, self._base_url = reader, store_id, base_url
+        self._threads, self._steady, self._budget = threads, steady, budget
+
+    async def page(self, wanted: Filter, *, limit: int = 50, before: int | None = None) -> Page:
+        """At most ``limit`` events below seq ``before``, newest first."""
+        return await self._in_thread(self._page, wanted, limit, before)
+
+    async def one(self, event_id: str) -> Detail:
+        """Raises Refused (not_found) for an id that is not here, or no more."""
+        return await self._in_thread(self._one, event_id)
+
+    async def raw(self, event_id: str) -> Raw:
+        """The body's exact bytes. Raises Refused (not_found)."""
+        return await self._in_thread(self._raw, event_id)
+
+    async def missed(self, after: int, limit: int) -> Missed:
+        """The events after seq ``after``; the newest ``limit`` records of them when there are more."""
+        return await self._in_thread(self._missed, after, limit)
+
+    async def _in_thread(self, work: Callable, *arguments):
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        except CorruptionError as error:
+            raise Refused("store_unavailable", f"What is stored has changed on the disk: {error}.",
+                          hint="hookserver verify tells how much.", retry_after=60) from None
+
+    # -- in a thread -----------------------------------------------------------------------------
+
+    def _page(self, wanted: Filter, limit: int, before: int | None) -> Page:
+        deadline = self._steady() + self._budget
+        progress = Progress(stop=lambda: self._steady() > deadline)
+        search = Search(wanted.q) if wanted.q else None
+        events: list[Summary] = []
+        for _, line in self._lines(wanted, search, before, progress):
+            record = event_in(line)
+            if record is None or not wanted.accepts(record) or (search and not search.matches(line)):
+                continue
+            events.append(summary_of(record))
+            if len(events) == limit:
+                break
+        top = min(before - 1 if before is not None else self._reader.catalog.durable_seq, self._reader.catalog.durable_seq)
+        full = len(events) == limit
+        low = events[-1].seq if full else progress.low if progress.low is not None else top + 1
+        more = low > self._reader.catalog.first_seq and not (progress.done and not full)
+        return Page(events, low if more else None, Scanned(low, top, progress.bytes), full or progress.done, len(progress.damage))
+
+    def _lines(self, wanted: Filter, search: Search | None, before: int | None, progress: Progress):
+        needles = wanted.needles() + (search.needles if search else [])
+        if needles:
+            return self._reader.search(needles, before, accept_segment=wanted.accepts_segment, ignore_case=True, progress=progress)
+        return self._reader.scan_back(before, accept_segment=wanted.accepts_segment, progress=progress)
+
+    def _line(self, event_id: str) -> bytes:
+        parsed = _ID.fullmatch(event_id)
+        line = self._reader.read(int(parsed[2])) if parsed and parsed[1] == self._store_id else None
+        if line is None:
+            raise Refused("not_found", "There is no event with this id.", hint="It may be older than store.retention.")
+        return line
+
+    def _one(self, event_id: str) -> Detail:
+        line = self._line(event_id)
+        record = event_in(line)
+        if record is None:
+            raise Refused("not_found", "This id belongs to a record that is no event.")
+        body = raw_body(line)
+        shown = len(body) <= LARGE_TEXT
+        text = _as_text(body) if shown else None
+        pretty = msgspec.json.format(bytes(record.payload), indent=2).decode() if shown and _is_json(record) else None
+        headers = [(name, value) for name, values in record.headers.items()
+                   for value in (values if isinstance(values, list) else [values])]
+        return Detail(
+            **msgspec.structs.asdict(summary_of(record)), method=record.method, path=record.path, headers=headers,
+            checks=[Check(name, None if text.startswith("not checked") else True, text) for name, text in record.checks.items()],
+            to=record.to, key=record.key, payload_text=pretty, raw_text=text, raw_base64=body if shown and text is None else None,
+            curl=curl_command(self._base_url, record.method, record.path, headers, body, record.id))
+
+    def _raw(self, event_id: str) -> Raw:
+        line = self._line(event_id)
+        record = event_in(line)
+        is_json = record is not None and _is_json(record)
+        return Raw(raw_body(line), f"{event_id}.{'json' if is_json else 'bin'}",
+                   "application/json" if is_json else "application/octet-stream")
+
+    def _missed(self, after: int, limit: int) -> Missed:
+        durable = self._reader.catalog.durable_seq
+        first = max(after + 1, self._reader.catalog.first_seq, durable - limit + 1)
+        gap = (after + 1, first - 1) if first > after + 1 and first <= durable + 1 else None
+        events = []
+        for _, line in self._reader.scan(first, durable):
+            record = event_in(line)
+            if record is not None:
+                events.append(summary_of(record))
+        return Missed(events, gap)
+
+
+def _is_json(record: Record) -> bool:
+    """Whether the payload is the body; ``null`` stands for a body that is no JSON."""
+    return record.raw_b64 is None and bytes(record.payload) != b"null"
+
+
+def _as_text(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None

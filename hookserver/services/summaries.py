@@ -1,0 +1,67 @@
+"""One event as a row of a list: the summary that the API, the live stream and ``tail`` show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import msgspec
+
+from hookserver.core.records import EVENT, BadLine, Record, decode, iso_ms
+from hookserver.providers import agora
+
+#: A payload above this is not parsed for its title: fifty of them would be a page of work.
+LARGE_PAYLOAD = 64 * 1024
+
+_TITLES = {agora.NAME: agora.title}
+
+
+class Summary(msgspec.Struct, frozen=True, gc=False):
+    """``at`` is ISO 8601 with milliseconds, ``size`` the length of the body in bytes."""
+
+    id: str
+    seq: int
+    at: str
+    source: str
+    provider: str
+    type: str
+    app: str | None
+    title: str
+    client: str
+    size: int
+
+
+def title_of(record: Record) -> str:
+    """One line that says what happened; senders' strings are stripped of control characters."""
+    teller = _TITLES.get(record.provider)
+    if record.kind != EVENT:
+        return record.kind
+    if teller is None or len(record.payload) > LARGE_PAYLOAD:
+        return record.type
+    payload = json.loads(bytes(record.payload))
+    return teller(payload) if isinstance(payload, dict) else record.type
+
+
+def summary_of(record: Record) -> Summary:
+    """The summary of an event's record."""
+    return Summary(record.id, record.seq, iso_ms(record.at_ms), record.source, record.provider, record.type, record.app,
+                   title_of(record), record.client, record.size)
+
+
+def event_in(line: bytes) -> Record | None:
+    """The record in a line if it is an event that this version can read, else None."""
+    try:
+        record = decode(line)
+    except BadLine:
+        return None
+    return record if record.kind == EVENT else None
+
+
+def summaries(batch: Sequence) -> list[tuple[int, Summary]]:
+    """(seq, summary) of the events among records that were just stored (objects with ``line``)."""
+    found = []
+    for stored in batch:
+        record = event_in(stored.line)
+        if record is not None:
+            found.append((record.seq, summary_of(record)))
+    return found
