@@ -7,6 +7,7 @@ a process: tests start and stop it on a loop of their own.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import resource
@@ -29,6 +30,7 @@ from .errors import ConfigError
 from .services import journal
 from .services.background import Background, LoopLag
 from .services.intake import Intake
+from .services.system import System
 from .store.dedup import Dedup, decode_keyed
 from .store.log import Log
 from .store.reader import Reader
@@ -94,8 +96,14 @@ class App:
 
     def _open_store(self) -> None:
         config = self.config
-        config.data.mkdir(mode=0o750, parents=True, exist_ok=True)
-        self.log = Log.open(config.data, clock=self.clock, disk=self._disk, segment_size=config.store.segment_size)
+        try:
+            config.data.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self.log = Log.open(config.data, clock=self.clock, disk=self._disk, segment_size=config.store.segment_size)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise ConfigError(f"cannot write to the data directory {config.data}: {error.strerror}",
+                                  file=str(config.file), key="store.dir") from None
+            raise
         self.reader = Reader(self.log.catalog, self.log.paths, self.log.disk)
         self.dedup = Dedup.open(
             config.data / "index" / "dedup", store_id=self.log.store_id, first_seq=1, last_seq=self.log.durable_seq,
@@ -108,12 +116,16 @@ class App:
         self.hub = Hub(lambda batch: [])
         self.log.on_durable, self.log.on_poison = self._durable, self._poisoned
         self.log.start(loop)
-        self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=SimpleNamespace(add=lambda *a, **k: None),
+        self.projection = SimpleNamespace(warnings=lambda: [], stats=lambda: {}, checkpointed=lambda: None)
+        self.rejections = SimpleNamespace(add=lambda *a, **k: None, stats=lambda: {})
+        self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections,
                              wall=lambda: self.clock() / 1000)
         self.hooks = Hooks(self.intake, clock=self.clock)
+        system = System(self)
         house = SimpleNamespace(
             auth=Auth(self.token), hosts=Hosts(config.server.host, site_host(config)), hub=self.hub,
-            trusted_proxies=config.server.trusted_proxies, assets=Assets(static_directory()), metrics=Metrics(lambda: []))
+            trusted_proxies=config.server.trusted_proxies, assets=Assets(static_directory()), system=system,
+            metrics=Metrics(system.figures))
         self.door = FrontDoor(self.hooks, build_application(house), api_body=API_BODY,
                               header_timeout=config.limits.header_timeout, body_timeout=config.limits.body_timeout)
 

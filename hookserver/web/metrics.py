@@ -1,4 +1,4 @@
-"""``GET /metrics`` in the Prometheus text format.
+"""How the server is doing: /health, /metrics (Prometheus text), /debug/cache, /api/system.
 
 Nothing is counted here: the numbers are read from the parts of the server when somebody asks. Labels
 come from the configuration and from fixed tables only, so that no sender can make new series.
@@ -6,23 +6,13 @@ come from the configuration and from fixed tables only, so that no sender can ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from ..services.system import Figure
 from .base import BaseHandler
-
-
-class Figure(NamedTuple):
-    """One metric: ``values`` maps a tuple of label values (``()`` without labels) to a number."""
-
-    name: str
-    help: str
-    kind: str  # "counter" or "gauge"
-    values: Mapping[tuple[str, ...], float]
-    labels: tuple[str, ...] = ()
 
 
 class Metrics:
@@ -55,3 +45,26 @@ class MetricsHandler(BaseHandler):
     def get(self) -> None:
         self.set_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
         self.write(self.house.metrics.text())
+
+
+class Health(BaseHandler):
+    """Open to everybody; the admin also learns what is wrong."""
+
+    def get(self) -> None:
+        status, body = self.house.system.health()
+        if self.is_admin():
+            body["warnings"] = self.house.system.warnings()
+        self.set_status(status)
+        self.send(body)
+
+    head = get
+
+
+class Cache(BaseHandler):
+    def get(self) -> None:
+        self.send(self.house.system.cache())
+
+
+class SystemPage(BaseHandler):
+    def get(self) -> None:
+        self.send(self.house.system.report())

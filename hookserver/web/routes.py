@@ -32,7 +32,10 @@ TABLE = (
     Row(r"/api/logout", session.Logout, PUBLIC),
     Row(r"/api/session", session.Session, PUBLIC),
     Row(r"/api/live", live.LiveHandler, ADMIN),
+    Row(r"/api/system", metrics.SystemPage, ADMIN),
+    Row(r"/health", metrics.Health, PUBLIC),
     Row(r"/metrics", metrics.MetricsHandler, ADMIN),
+    Row(r"/debug/cache", metrics.Cache, ADMIN),
 )
 
 

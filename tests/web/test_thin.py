@@ -7,3 +7,10 @@ def test_a_notice_is_kept_and_answered(app, client):
 def test_session(client, admin):
     assert client.get("/api/session").json["admin"] is False
     assert admin.get("/api/session").json["admin"] is True
+
+
+def test_health(app, client, admin):
+    assert client.get("/health").json["status"] == "healthy"
+    for path in ("/metrics", "/debug/cache", "/api/system"):
+        assert client.get(path).status == 401
+        assert admin.get(path).status == 200
