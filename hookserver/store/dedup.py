@@ -55,6 +55,18 @@ class Keyed(msgspec.Struct, gc=False):
 decode_keyed = msgspec.json.Decoder(Keyed).decode
 
 
+def fingerprinter(store_id: str) -> Callable[[str, str], bytes]:
+    """The function from (source, key) to eight bytes. No source's name has a NUL: no two pairs give one text."""
+    start = blake2b(digest_size=8, key=store_id.encode()).copy
+
+    def fingerprint(source: str, key: str) -> bytes:
+        state = start()
+        state.update(f"{source}\0{key}".encode("utf-8", "surrogatepass"))
+        return state.digest()
+
+    return fingerprint
+
+
 class Dedup:
     """See the head of this file. Made by ``Dedup.open``.
 
@@ -65,7 +77,7 @@ class Dedup:
     def __init__(self, directory: Path, store_id: str, read_record: Callable[[int], bytes | None],
                  tiers: tuple[int, ...] = TIERS):
         self.directory, self.store_id, self._read_record, self._tiers = directory, store_id, read_record, tiers
-        self._hash = blake2b(digest_size=8, key=store_id.encode())
+        self.fingerprint = fingerprinter(store_id)
         self._tables: tuple[Table, ...] = ()      # newest first; replaced, never changed
         self._spare: Table | None = None
         self._recent: list[tuple[int, str, str, int]] = [(0, "", "", 0)] * RECENT    # by seq modulo its length
@@ -136,12 +148,6 @@ class Dedup:
         return seq - begin
 
     # -- the hot path -------------------------------------------------------------------------
-
-    def fingerprint(self, source: str, key: str) -> bytes:
-        """Eight bytes for a key. A source's name has no NUL, so two pairs never give one text."""
-        state = self._hash.copy()
-        state.update(f"{source}\0{key}".encode("utf-8", "surrogatepass"))
-        return state.digest()
 
     def lookup(self, source: str, key: str, at_ms: int, window_s: float) -> int | None:
         """The seq of an event with this key that is at most ``window_s`` seconds older than ``at_ms``.

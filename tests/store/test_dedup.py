@@ -17,6 +17,7 @@ from hookserver.core.records import iso_ms
 from hookserver.errors import CorruptionError, StorageUnavailable
 from hookserver.store import dedup_table
 from hookserver.store.dedup import RECENT, Dedup
+from hookserver.store.dedup_check import DedupCheck
 from hookserver.store.dedup_chain import table_paths
 
 STORE = "k3f9q2"
@@ -132,8 +133,9 @@ def test_sources_do_not_share_keys(tmp_path, journal):
 class OneFingerprint(Dedup):
     """Every key collides with every other."""
 
-    def fingerprint(self, source: str, key: str) -> bytes:
-        return b"collide!"
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fingerprint = lambda source, key: b"collide!"
 
 
 def test_colliding_fingerprints_are_told_apart_by_the_records(tmp_path, journal):
@@ -493,3 +495,90 @@ def test_stats_are_real_numbers(tmp_path, journal):
     stats = index.stats()
     assert stats["entries"] == len(journal.newest) and stats["lookups"] == 1 and stats["hits"] == 0
     assert stats["bytes"] == sum(path.stat().st_size for path in table_paths(tmp_path)[:stats["tables"]])
+
+
+# -- the check against the log -------------------------------------------------------------------
+
+
+def checked(journal: Journal, directory: Path, *, first_seq: int = 1) -> DedupCheck:
+    check = DedupCheck(directory, STORE)
+    for _ in check.steps(journal.scan, first_seq, lambda: journal.last_seq):
+        pass
+    check.close()
+    return check
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["after a clean stop", "beside the writer"])
+def test_a_sound_index_checks_clean(tmp_path, journal, closed):
+    index = journal.open(tmp_path)
+    journal.feed(index, 150, keys=60)
+    index.sync()
+    journal.feed(index, 20, keys=60, seed=4)
+    journal.add("not yet in the index", START)
+    if closed:
+        index.close()
+    check = checked(journal, tmp_path)
+    assert check.findings == [] and check.records == 171 and check.entries >= len(journal.newest) - 1
+
+
+def test_the_check_waits_for_no_server(tmp_path, journal):
+    """Keys that go in while the check runs are no finding."""
+    index = journal.open(tmp_path)
+    journal.feed(index, 100)
+    index.sync()
+    check = DedupCheck(tmp_path, STORE)
+    steps = check.steps(journal.scan, 1, lambda: journal.last_seq)
+    next(steps)
+    journal.feed(index, 100, seed=2)
+    assert list(steps) is not None and check.findings == []
+
+
+def test_a_missing_key_is_found(tmp_path, journal):
+    index = journal.open(tmp_path)
+    journal.feed(index, 100)
+    journal.add("forgotten", START)
+    index.advance(journal.last_seq)
+    journal.feed(index, 10, seed=2)
+    index.close()
+    finding, = checked(journal, tmp_path).findings
+    assert (finding.first_seq, finding.last_seq) == (101, 101) and "missing" in finding.why
+
+
+def test_a_key_without_its_record_is_found(tmp_path, journal):
+    index = journal.open(tmp_path)
+    journal.feed(index, 50)
+    index.insert("calls", "invented", 50, START)
+    index.insert("calls", "ahead", journal.last_seq + 5, START)
+    index._tables[0].sync(STORE, journal.last_seq)
+    findings = checked(journal, tmp_path).findings
+    assert sorted(finding.first_seq for finding in findings) == [50, 55]
+    assert any("the log ends at 50" in finding.why for finding in findings)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_found(tmp_path, journal, damage):
+    index = journal.open(tmp_path)
+    journal.feed(index, 100)
+    index.close()
+    path = table_paths(tmp_path)[0]
+    path.write_bytes(DAMAGE[damage](path.read_bytes()))
+    assert checked(journal, tmp_path).findings
+
+
+def test_a_wrong_index_is_told_of_in_bounded_length(tmp_path, journal):
+    index = journal.open(tmp_path)
+    for seq in range(1, 200):
+        index.insert("calls", f"invented {seq}", seq, START)
+        journal.add(f"real {seq}", START)
+    index.close()
+    findings = checked(journal, tmp_path).findings
+    assert len(findings) < 30 and "more like these" in findings[-1].why
+
+
+def test_records_that_retention_took_are_not_asked_for(tmp_path, journal):
+    index = journal.open(tmp_path)
+    journal.feed(index, 100)
+    index.close()
+    for seq in range(1, 61):
+        del journal.lines[seq]
+    assert checked(journal, tmp_path, first_seq=61).findings == []
