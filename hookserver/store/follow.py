@@ -15,6 +15,8 @@ from hookserver.store.disk import Disk
 from hookserver.store.lines import CHUNK, blocks, count_good
 from hookserver.store.reader import Reader
 from hookserver.store.recovery import Found, inspect, segment_names
+from hookserver.store.rejections import Rejection, decode_rejection
+from hookserver.store.ring import lines_backward, number_of
 from hookserver.store.segments import offset_of, parse_name
 
 ATTEMPTS = 3  # to see one state of the log, while the writer starts and removes segments
@@ -48,6 +50,18 @@ class Watched:
             return path, offset_of(self.disk, fd, info, seq)
         finally:
             self.disk.close(fd)
+
+
+def find_rejection(directory: Path, rejection_id: str) -> tuple[Rejection, Path] | None:
+    """A rejection and the file that holds it; None if it is not there (any more). Raises OSError."""
+    number = rejection_id.rpartition("_")[2]
+    for path in sorted(directory.glob("*.jsonl")):
+        for line in lines_backward(path):
+            if str(number_of(line)) == number:
+                rejection = decode_rejection(line)
+                if rejection is not None and rejection.id == rejection_id:
+                    return rejection, path
+    return None
 
 
 class Follower:

@@ -119,7 +119,7 @@ class Rejections:
         try:
             for place, (number, line) in enumerate(self._backward(None)):
                 last = max(last, number)
-                found = _decoded(line)
+                found = decode_rejection(line)
                 if found is None:
                     continue
                 minute = _minute_of(found)
@@ -210,7 +210,7 @@ class Rejections:
         for number, line in self._backward(before):
             if wanted and not wanted.search(line):
                 continue
-            rejection = _decoded(line)
+            rejection = decode_rejection(line)
             if rejection is None or cause and rejection.cause != cause:
                 continue
             if len(found) == limit:
@@ -227,7 +227,7 @@ class Rejections:
         for ring in self._rings:
             line = ring.find(int(match[2]))
             if line is not None:
-                return _decoded(line)
+                return decode_rejection(line)
         return None
 
     def bytes(self) -> int:
@@ -248,7 +248,8 @@ class Rejections:
         return heapq.merge(*(ring.backward(before) for ring in self._rings), key=lambda pair: -pair[0])
 
 
-def _decoded(line: bytes) -> Rejection | None:
+def decode_rejection(line: bytes) -> Rejection | None:
+    """The rejection in a line without LF; None for a damaged one."""
     try:
         return _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

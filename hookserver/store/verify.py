@@ -19,8 +19,9 @@ from hookserver.store.segments import SegmentInfo, read_summary
 class Verification:
     """Checks every line of the log, and the summaries against it. Works beside a running server.
 
-    After ``steps``: counts of what was read; ``torn``, the (offset, length, why) of an unfinished
-    end of the last segment (no error: the next start cuts it, or a server is writing there now);
+    After ``steps``: counts of what was read; ``damage``, the first damage of each segment, for unlike a
+    start this goes on with the next one; ``torn``, the (offset, length, why) of an unfinished end of the
+    last segment (no error: the next start cuts it, or a server is writing there now);
     ``wrong_summaries``, the closed segments whose summary is missing or differs.
     """
 
@@ -29,24 +30,36 @@ class Verification:
         self.segments = self.records = self.bytes = 0
         self.torn: tuple[int, int, str] | None = None
         self.wrong_summaries: list[str] = []
+        self.damage: list[CorruptionError] = []
+        self.names = segment_names(disk, paths)
 
     def steps(self) -> Iterator[tuple[int, int]]:
-        """(bytes done, bytes in all) after each step. Raises CorruptionError, OSError."""
-        found = Found()
-        names = segment_names(self._disk, self._paths)
+        """(bytes done, bytes in all) after each step. Raises OSError."""
+        found, names = Found(), self.names
         total = sum(self._size(name) for name in names)
         for name, following in zip(names, names[1:]):
             info = SegmentInfo(name)
-            for done in self._closed(info, following):
-                yield self.bytes + done, total
+            yield from self._damage_noted(self._closed(info, following), total)
             found.closed.append(info)
             self._count(info)
         if names:
-            for done in scan_active(self._disk, self._paths, names[-1], self._floor, found):
-                yield self.bytes + done, max(total, self.bytes + done)
+            found.active = SegmentInfo(names[-1])
+            scan = scan_active(self._disk, self._paths, names[-1], self._floor, found)
+            yield from self._damage_noted(scan, total)
             self._count(found.active)
         self.torn = found.torn
-        refuse_short_log(self._paths, found, self._floor)
+        if not self.damage:
+            try:
+                refuse_short_log(self._paths, found, self._floor)
+            except CorruptionError as error:
+                self.damage.append(error)
+
+    def _damage_noted(self, scan: Iterator[int], total: int) -> Iterator[tuple[int, int]]:
+        try:
+            for done in scan:
+                yield self.bytes + done, max(total, self.bytes + done)
+        except CorruptionError as error:
+            self.damage.append(error)
 
     def _closed(self, info: SegmentInfo, following: str) -> Iterator[int]:
         fd, last_seq = open_closed(self._disk, self._paths, info.name, following)
