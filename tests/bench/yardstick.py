@@ -25,7 +25,7 @@ class BareServer:
     def __init__(self, loop: str = "asyncio"):
         self._process = subprocess.Popen([sys.executable, "-m", "tests.bench.yardstick", loop], cwd=REPOSITORY,
                                          stdout=subprocess.PIPE, text=True)
-        self.port = int(self._process.stdout.readline())
+        self.port, self.pid = int(self._process.stdout.readline()), self._process.pid
 
     def __enter__(self) -> "BareServer":
         return self

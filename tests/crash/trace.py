@@ -4,7 +4,7 @@ Record by record, not write by write: an answer of success names the event it st
 trace must show that very record written, then a successful fdatasync of its file that began after
 the write had returned and ended before the answer was sent. Further: a new segment's directory is
 synced before the first answer that depends on it; a file is synced before it is renamed; after a
-failed sync nobody writes to that file or acknowledges anything.
+failed sync nobody writes to that file, and no later sync of it counts.
 """
 
 from __future__ import annotations
@@ -123,6 +123,7 @@ class Discipline:
             self.syncs += 1
         if call.result != 0:
             self.failed.add(call.path)
+        if call.path in self.failed:
             return
         if self.dirty.get(call.path, call.begun) < call.begun:
             del self.dirty[call.path]
@@ -142,8 +143,6 @@ class Discipline:
         for text in ANSWER.findall(call.arguments):
             seq, self.answers = int(text), self.answers + 1
             path, synced = self.durable.get(seq, ("", call.begun))
-            if self.failed:
-                self.complaints.append(f"line {call.begun}: {seq} acknowledged after a sync had failed")
             if synced >= call.begun:
                 self.complaints.append(f"line {call.begun}: {seq} acknowledged before its sync")
             if path in self.nameless:
