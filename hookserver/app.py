@@ -49,6 +49,7 @@ OK, IO, CONFIG = 0, 74, 78      # exit codes (sysexits.h)
 DRAIN = 8.5                     # seconds that requests under way get for their answer
 LAST_CALL = 10.0                # seconds from the first signal to the end, whatever hangs
 API_BODY = 64 * 1024
+READ_SIZE = 32 * 1024           # bytes read from a socket at a time
 SPARE_FILES = 64                # descriptors that are not for connections
 
 
@@ -119,7 +120,7 @@ class App:
         self.projection = SimpleNamespace(warnings=lambda: [], stats=lambda: {}, checkpointed=lambda: None)
         self.rejections = SimpleNamespace(add=lambda *a, **k: None, stats=lambda: {})
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections,
-                             wall=lambda: self.clock() / 1000)
+                             clock=self.clock)
         self.hooks = Hooks(self.intake, clock=self.clock)
         system = System(self)
         house = SimpleNamespace(
@@ -130,7 +131,8 @@ class App:
                               header_timeout=config.limits.header_timeout, body_timeout=config.limits.body_timeout)
 
     def _listen(self, sockets: list[socket.socket]) -> None:
-        self._server = Server(self.door, ssl_options=tls_context(self.config), max_body_size=OUT_OF_REACH)
+        self._server = Server(self.door, ssl_options=tls_context(self.config), max_body_size=OUT_OF_REACH,
+                              chunk_size=READ_SIZE)
         self._server.most = connection_limit(self.config.limits.connections)
         self._server.conn_params.header_timeout = None  # the door's sweep does this
         self._server.add_sockets(sockets)
@@ -187,7 +189,10 @@ class App:
 
 
 class Server(httpserver.HTTPServer):
-    """Tornado's server with a limit on open connections; above it, a new one is closed at once."""
+    """Tornado's server in front of a ``FrontDoor``, with a limit on open connections.
+
+    Above the limit a new one is closed at once.
+    """
 
     most = 1 << 30
     turned_away = 0
@@ -198,6 +203,10 @@ class Server(httpserver.HTTPServer):
             stream.close()
             return None
         return super().handle_stream(stream, address)
+
+    def on_close(self, server_conn):
+        super().on_close(server_conn)
+        self.request_callback.on_close(server_conn)  # which Tornado does not tell
 
 
 def bind(config: Config) -> list[socket.socket]:

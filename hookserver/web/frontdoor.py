@@ -121,6 +121,8 @@ class Visit(httputil.HTTPMessageDelegate):
         return None
 
     def finish(self) -> None:
+        if self.phase == LEAVING:
+            return  # the rest of the body was in the buffer already; its answer has been given
         self.phase = ANSWERING
         if self.refused is None:
             self.call.finish()

@@ -23,13 +23,15 @@ async def linger(stream: iostream.IOStream, answer: Answer, *, head: bool, appet
 
     Up to ``appetite`` bytes are read and dropped; what comes after waits in the sender's machine.
     """
+    gone = asyncio.Event()
+    stream.set_close_callback(gone.set)
     try:
         async with asyncio.timeout(LINGER):
             await stream.write(render(answer, close=True, head=head))
             half_close(stream)
             while appetite > 0:
                 appetite -= len(await stream.read_bytes(min(appetite, 65536), partial=True))
-            await asyncio.sleep(2 * LINGER)
+            await gone.wait()
     except (TimeoutError, iostream.StreamClosedError):
         pass
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import time
@@ -47,7 +48,7 @@ def exchange(port: int, data: bytes) -> bytes:
 
 def statuses(answer: bytes) -> list[int]:
     """The status of each answer in ``answer``, 100s included."""
-    return [int(line.split()[1]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.")]
+    return [int(status) for status in re.findall(rb"HTTP/1\.\d (\d{3}) ", answer)]
 
 
 def reset(sock: socket.socket) -> None:
