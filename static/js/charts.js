@@ -72,10 +72,10 @@ function chart(label, least, draw) {
   return { root: frame, redraw: () => redraw(frame.clientWidth, frame.clientHeight) };
 }
 
-function grid(marks, scale, width, format) {
+function grid(marks, scale, width, format, edge = LEFT) {
   return marks.map((mark) => svg("g", { class: "grid" },
-    svg("line", { x1: LEFT, x2: width, y1: scale(mark), y2: scale(mark) }),
-    svg("text", { x: LEFT - 6, y: scale(mark) + 4, "text-anchor": "end" }, format(mark))));
+    svg("line", { x1: edge, x2: width, y1: scale(mark), y2: scale(mark) }),
+    svg("text", { x: edge - 6, y: scale(mark) + 4, "text-anchor": "end" }, format(mark))));
 }
 
 /** Which of `count` labels to write, so that they do not touch: every nth, counted from the last. */
@@ -142,24 +142,25 @@ function thinned(points, from, to, width) {
 }
 
 /** How many were present when: a step curve of [[ms, n], …] from `from` to `to`. */
-export function stepChart({ label, height: least = 150, points, from, to, noun = "present" }) {
+export function stepChart({ label, height: least = 150, points, from, to, noun = "present", left = () => LEFT, marks: wanted = null }) {
   const frame = chart(label, least, (width, height) => {
-    const held = [[from, valueAt(points, from)], ...thinned(points, from, to, width - LEFT)];
+    const edge = left();
+    const held = [[from, valueAt(points, from)], ...thinned(points, from, to, width - edge)];
     const marks = ticks(Math.max(1, ...held.map(([, size]) => size)), 3);
     const top = marks[marks.length - 1];
-    const x = (ms) => LEFT + (width - LEFT) * share(ms, from, to);
+    const x = (ms) => edge + (width - edge) * share(ms, from, to);
     const y = (size) => HEAD + (height - FOOT - HEAD) * (1 - size / top);
     let path = `M${x(from)} ${y(held[0][1])}`;
     for (const [ms, size] of held.slice(1)) path += `H${x(ms).toFixed(1)}V${y(size).toFixed(1)}`;
     path += `H${x(to)}`;
-    const size = Math.max(2, Math.floor((width - LEFT) / 3));
+    const size = Math.max(2, Math.floor((width - edge) / 3));
     return {
-      nodes: [grid(marks, y, width, compact),
+      nodes: [grid(marks, y, width, compact, edge),
         svg("path", { class: "area", d: `${path}V${y(0)}H${x(from)}Z` }), svg("path", { class: "curve", d: path }),
-        timeTicks(from, to, (width - LEFT) / 70).map(([ms, text]) => svg("text", {
-          class: "axis", x: Math.min(x(ms), width - 18), y: height - 5, "text-anchor": x(ms) < LEFT + 16 ? "start" : "middle" }, text))],
+        timeTicks(from, to, wanted?.() ?? (width - edge) / 70).map(([ms, text]) => svg("text", {
+          class: "axis", x: Math.min(x(ms), width - 18), y: height - 5, "text-anchor": x(ms) < edge + 16 ? "start" : "middle" }, text))],
       size,
-      nearest: (px) => Math.round(((px - LEFT) / (width - LEFT)) * (size - 1)),
+      nearest: (px) => Math.round(((px - edge) / (width - edge)) * (size - 1)),
       at: (index) => {
         const ms = from + ((to - from) * index) / (size - 1);
         return { x: x(ms), head: (to - from > 7200_000 ? shortStamp : stamp)(ms), lines: [["", noun, count(valueAt(points, ms))]] };

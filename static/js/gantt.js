@@ -6,7 +6,11 @@ import { plural, span } from "./format.js";
 import { share, timeTicks } from "./scales.js";
 import { moment, now, stamp } from "./times.js";
 
-const ROWS = 40;
+const ROWS = 24;
+
+/** How many marks of time fit; the label column's width in px, as charts.css has it. */
+export const tickCount = () => (window.innerWidth <= 720 ? 4 : 8);
+export const labelWidth = () => (window.innerWidth <= 720 ? 92 : 168);
 
 /** The pieces of one session: [from, to, role], in ms. */
 function pieces(session) {
@@ -43,10 +47,12 @@ function bar(session, from, to, name) {
   });
 }
 
-/** [[key, sessions], …] in order of the first arrival. */
+const newestFirst = (a, b) => (a.leave_time === null ? 0 : 1) - (b.leave_time === null ? 0 : 1) || moment(b.join_time) - moment(a.join_time);
+
+/** [[key, sessions], …]: who is there now stands first, then the last to arrive. */
 function grouped(sessions, keyOf) {
   const groups = new Map();
-  for (const session of [...sessions].sort((a, b) => moment(a.join_time) - moment(b.join_time))) {
+  for (const session of [...sessions].sort(newestFirst)) {
     const key = keyOf(session);
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(session);
@@ -56,12 +62,12 @@ function grouped(sessions, keyOf) {
 
 /**
  * `keyOf(session)` makes the rows, `label(key, sessions)` the node at their head, `name(key, sessions)` its plain text.
- * `from`, `to` in ms: sessions outside are left out.
+ * `from`, `to` in ms: sessions outside are left out. `axis`: false where a chart above has the same one.
  */
-export function gantt({ sessions, from, to, keyOf, label, name, noun = "person", nouns = "people" }) {
+export function gantt({ sessions, from, to, keyOf, label, name, axis = true, noun = "person", nouns = "people" }) {
   const inside = sessions.filter((session) => moment(session.join_time) <= to && (moment(session.leave_time) ?? now()) >= from);
   const rows = grouped(inside, keyOf);
-  const marks = timeTicks(from, to, 7);
+  const marks = timeTicks(from, to, tickCount());
   const lines = marks.map(([ms]) => h("i", { class: "g-line", vars: { left: `${share(ms, from, to) * 100}%` } }));
   const draw = ([key, own]) => h("li", { class: "g-row" },
     h("span", { class: "g-label" }, label(key, own)),
@@ -71,6 +77,6 @@ export function gantt({ sessions, from, to, keyOf, label, name, noun = "person",
   const more = rows.length > ROWS ? h("button", { type: "button", class: "button", onclick: () => { list.append(...rows.slice(ROWS).map(draw)); more.remove(); } },
     `Show ${plural(rows.length - ROWS, `more ${noun}`, `more ${nouns}`)}`) : null;
   return h("div", { class: "gantt" },
-    h("div", { class: "g-axis", "aria-hidden": "true" }, marks.map(([ms, text]) => h("span", { vars: { left: `${share(ms, from, to) * 100}%` } }, text))),
+    !axis ? null : h("div", { class: "g-axis", "aria-hidden": "true" }, marks.map(([ms, text]) => h("span", { vars: { left: `${share(ms, from, to) * 100}%` } }, text))),
     h("div", { class: "g-rows" }, h("div", { class: "g-lines", "aria-hidden": "true" }, lines), list), more);
 }

@@ -66,6 +66,19 @@ export function dateField(label, type, text, change) {
   return { root: labelled(label, input), input, set: (next) => { input.value = next; } };
 }
 
+/** A bar of filters. On a phone only `first` is seen until the button is pressed; `used()` counts what narrows now. */
+export function filterBar(first, more, used) {
+  const toggle = h("button", { type: "button", class: "button more-toggle", "aria-expanded": "false" });
+  const root = h("div", { class: "filters folded", role: "search" }, first, toggle, h("div", { class: "more" }, more));
+  const label = () => fill(toggle, icon("sliders"), used() ? `Filters (${used()})` : "Filters");
+  toggle.addEventListener("click", () => {
+    const folded = root.classList.toggle("folded");
+    toggle.setAttribute("aria-expanded", folded ? "false" : "true");
+  });
+  label();
+  return { root, label };
+}
+
 /** First, previous, next, last: links, so that they can be opened beside. `href(page)` makes one. */
 export function pager(pagination, href, noun) {
   const { page, per_page: per, total, total_pages: pages } = pagination;

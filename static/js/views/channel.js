@@ -4,7 +4,7 @@ import { get, segment } from "../api.js";
 import { barChart, stepChart } from "../charts.js";
 import { fill, h, plain, sent } from "../dom.js";
 import { count, minutes, percent, plural } from "../format.js";
-import { gantt } from "../gantt.js";
+import { gantt, labelWidth, tickCount } from "../gantt.js";
 import * as live from "../live.js";
 import { callChooser, callsOf } from "../parts/calls.js";
 import { pager } from "../parts/controls.js";
@@ -57,10 +57,10 @@ function presence(page, channel) {
   const curve = h("div", { class: "curve-box" });
   const bars = h("div");
   const draw = ([from, to]) => {
-    fill(curve, points.length ? stepChart({ label: "Users present over time", points, from, to }) : h("p", { class: "quiet small pad" }, "No curve for this range."));
+    fill(curve, points.length ? stepChart({ label: "Users present over time", points, from, to, left: labelWidth, marks: tickCount }) : h("p", { class: "quiet small pad" }, "No curve for this range."));
     fill(bars, gantt({
-      sessions: channel.sessions, from, to, keyOf: (session) => String(session.uid),
-      label: (key, own) => userLink(app, own[0].uid, own.find((session) => session.account)?.account, { both: false }),
+      sessions: channel.sessions, from, to, axis: points.length === 0, keyOf: (session) => String(session.uid),
+      label: (key, own) => userLink(app, own[0].uid, own.find((session) => session.account)?.account),
       name: (key, own) => own.find((session) => session.account)?.account || `uid ${key}`,
     }));
   };

@@ -4,7 +4,7 @@ import { get, segment } from "../api.js";
 import { fill, h, plain, sent } from "../dom.js";
 import { count, minutes, plural } from "../format.js";
 import * as live from "../live.js";
-import { chips, choice, pager, searchField } from "../parts/controls.js";
+import { chips, choice, filterBar, pager, searchField } from "../parts/controls.js";
 import { dayFields, rangeOf, rangeQuery, rangeText } from "../parts/days.js";
 import { nameOf, namesOf } from "../parts/names.js";
 import { channelLink, nameBadges } from "../parts/people.js";
@@ -56,7 +56,7 @@ function row(page, channel, most) {
     h("td", { ...label("Sessions"), class: "num" }, value(count(channel.sessions))),
     h("td", { ...label("Peak"), class: "num" }, value(count(channel.peak_concurrent))),
     h("td", { ...label("Host / audience"), class: "roles" }, roles),
-    h("td", { ...label("Platforms") }, h("span", { class: "group" }, nameBadges("platforms", channel.platforms), channel.client_types?.length ? nameBadges("client_types", channel.client_types) : null)),
+    h("td", { ...label("Platforms"), class: "wide" }, h("span", { class: "group" }, nameBadges("platforms", channel.platforms), channel.client_types?.length ? nameBadges("client_types", channel.client_types) : null)),
     h("td", { ...label("Last activity"), class: "num" }, time(channel.last_activity, { as: "age" })));
 }
 
@@ -76,7 +76,7 @@ function chipList(page) {
     () => page.setQuery(Object.fromEntries([...NARROWING, "page"].map((name) => [name, ""]))));
 }
 
-function filterBar(page, apps) {
+function fields(page, apps) {
   const now = (name) => page.query.get(name) ?? "";
   const set = (changes) => page.setQuery({ ...changes, page: "" });
   const app = choice("App", apps.map((item) => [item.app_id, item.app_id]), page.params.app, (value) => go(link(["agora", value], rangeQuery(page.query))));
@@ -87,9 +87,11 @@ function filterBar(page, apps) {
   const client = choice("Client type", [["", "Any"], ["-1", "None"], ...namesOf("client_types")], now("client_type"), (value) => set({ client_type: value }));
   const role = choice("Role", [["", "Any"], ["host", "Hosts"], ["audience", "Audience"]], now("role"), (value) => set({ role: value }));
   page.search = search.input;
+  const frame = filterBar([apps.length > 1 ? app.root : null, search.root], [days.nodes, platform.root, client.root, role.root],
+    () => NARROWING.filter((name) => name !== "search" && now(name)).length);
   return {
-    root: h("div", { class: "filters", role: "search" }, app.root, search.root, days.nodes, platform.root, client.root, role.root),
-    follow() { search.set(now("search")); days.follow(); platform.set(now("platform")); client.set(now("client_type")); role.set(now("role")); },
+    root: frame.root,
+    follow() { frame.label(); search.set(now("search")); days.follow(); platform.set(now("platform")); client.set(now("client_type")); role.set(now("role")); },
   };
 }
 
@@ -110,7 +112,7 @@ function keepingFocus(root, draw) {
 
 function drawApp(page, apps) {
   const { app } = page.params;
-  const bar = filterBar(page, apps);
+  const bar = fields(page, apps);
   const chipBox = h("div");
   const box = h("div");
   const known = apps.find((item) => item.app_id === app);

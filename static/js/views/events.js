@@ -1,15 +1,14 @@
 // Every event kept: filters in the address, text search over the whole log, older pages on demand.
 
-import { get, segment } from "../api.js";
+import { ApiError, get, segment } from "../api.js";
 import { fill, h } from "../dom.js";
 import { bytes, count, plural } from "../format.js";
 import * as live from "../live.js";
-import { chips, choice, dateField, searchField, suggestField } from "../parts/controls.js";
+import { chips, choice, dateField, filterBar, searchField, suggestField } from "../parts/controls.js";
 import { eventTypes } from "../parts/names.js";
 import { eventHead, eventRow } from "../parts/rows.js";
 import { learnSources } from "../parts/sources.js";
 import { emptyBox, errorBox, skeleton } from "../parts/states.js";
-import { ApiError } from "../api.js";
 import { fromLocalInput, RANGES, shortStamp, sinceOf, toLocalInput } from "../times.js";
 
 const PAGE = 50;
@@ -73,7 +72,7 @@ class Listing {
   }
 }
 
-function filterBar(page) {
+function fields(page) {
   const now = (name) => page.query.get(name) ?? "";
   const set = (changes) => page.setQuery(changes);
   const search = searchField("Search in bodies, headers and types", now("q"), (q) => set({ q }), { placeholder: "channel, uid, notice id, any text" });
@@ -93,9 +92,11 @@ function filterBar(page) {
     learnSources(answer.sources.map((item) => item.name));
     source.set(now("source"), [["", "Any source"], ...answer.sources.map((item) => [item.name, item.name])]);
   }).catch(() => { /* the list itself says what is wrong */ });
+  const frame = filterBar(search.root, [source.root, type.root, range.root, from.root, to.root], () => FILTERS.filter((name) => name !== "q" && now(name)).length);
   return {
-    root: h("div", { class: "filters", role: "search" }, search.root, source.root, type.root, range.root, from.root, to.root),
+    root: frame.root,
     follow() {
+      frame.label();
       search.set(now("q")); source.set(now("source")); type.set(now("type")); range.set(chosen());
       from.set(toLocalInput(now("since"))); to.set(toLocalInput(now("until"))); showDates(chosen() === "custom");
     },
@@ -135,7 +136,7 @@ function emptiness(page, list) {
 /** Builds the view. */
 export function showEvents(page) {
   page.title("Events");
-  const bar = filterBar(page);
+  const bar = fields(page);
   const chipBox = h("div");
   const fresh = h("div", { class: "fresh", role: "status" });
   const rows = h("ol", { class: "log", "aria-label": "Events, newest first" });

@@ -1,6 +1,6 @@
 // What was refused or fitted no source, by cause. It is kept in a bounded ring, so that it can be looked at and sent in again.
 
-import { get } from "../api.js";
+import { ApiError, get } from "../api.js";
 import { fill, h, sent } from "../dom.js";
 import { bytes, count, plural } from "../format.js";
 import * as live from "../live.js";
@@ -9,7 +9,6 @@ import { chips, searchField } from "../parts/controls.js";
 import { rejectionHead, rejectionRow } from "../parts/rows.js";
 import { emptyBox, errorBox, Panel, section, skeleton } from "../parts/states.js";
 import { details, meter } from "../parts/value.js";
-import { ApiError } from "../api.js";
 import { link } from "../router.js";
 
 const PAGE = 50;
