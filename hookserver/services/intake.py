@@ -41,6 +41,11 @@ LARGE_BODY = 32 * 1024
 _JSON_NAMES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 
 
+def wall_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
 class Route(msgspec.Struct, frozen=True, gc=False):
     """Where the requests of one path belong. ``limit`` is in bytes, ``window`` in seconds."""
 
@@ -70,14 +75,14 @@ class Examined(msgspec.Struct, frozen=True, gc=False):
 class Intake:
     """Takes requests in. ``storage`` is the log, ``dedup`` and ``rejections`` are those of the store.
 
-    ``steady`` gives seconds for the rate limiter, ``wall`` Unix seconds. ``threads`` runs the work on
+    ``steady`` gives seconds for the rate limiter, ``clock`` Unix milliseconds. ``threads`` runs the work on
     large bodies (None: the loop's own).
     """
 
     def __init__(self, config: Config, *, storage, dedup, rejections, steady: Callable[[], float] = time.monotonic,
-                 wall: Callable[[], float] = time.time, threads: Executor | None = None):
+                 clock: Callable[[], int] = wall_ms, threads: Executor | None = None):
         self._log, self._dedup, self._rejections = storage, dedup, rejections
-        self._steady, self._wall, self._threads = steady, wall, threads
+        self._steady, self._clock, self._threads = steady, clock, threads
         self._trusted: Sequence[Network] = config.server.trusted_proxies
         self._body_limit = config.limits.body
         self._limiter = RateLimiter(config.limits.rate)
@@ -103,7 +108,7 @@ class Intake:
         refused = self._early_refusal(route, method, known, client)
         if refused is None:
             return Admission(route.limit if route else self._body_limit, client)
-        return self.refuse(InboundRequest(method, path, "", headers, b"", peer, client, self._now_ms()), refused,
+        return self.refuse(InboundRequest(method, path, "", headers, b"", peer, client, self._clock()), refused,
                            size=_content_length(known))
 
     def _early_refusal(self, route: Route | None, method: str, known: dict[str, str], client: str) -> Refused | None:
@@ -124,9 +129,6 @@ class Intake:
 
     def _route(self, path: str) -> Route | None:
         return self._routes.get(agora.match(path) or "")
-
-    def _now_ms(self) -> int:
-        return int(self._wall() * 1000)
 
     # -- the whole request -----------------------------------------------------------------------
 
@@ -205,11 +207,12 @@ class Intake:
         if source is None:
             route = self._route(request.path)
             source = route.source if route else None
-        self._rejections.add(request, source=source, cause=refused.code, status=refused.status,
-                             message=refused.message, size=len(request.body) if size is None else size)
-        log.info("refused cause=%s status=%d source=%s client=%s method=%.10r path=%.120r bytes=%s", refused.code,
-                 refused.status, source, request.client, request.method, request.path,
-                 len(request.body) if size is None else size)
+        size = len(request.body) if size is None else size
+        kept = self._rejections.add(request, source=source, cause=refused.code, status=refused.status,
+                                    message=refused.message, size=size)
+        if kept is not None:  # a flood is only counted, in the ring as in our log
+            log.info("refused cause=%s status=%d source=%s client=%s method=%.10r path=%.120r bytes=%d", refused.code,
+                     refused.status, source, request.client, request.method, request.path, size)
         return Answer(refused.status, json.dumps(refused.body()).encode(), refused.headers)
 
     # -- numbers ---------------------------------------------------------------------------------

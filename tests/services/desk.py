@@ -41,6 +41,7 @@ class Rejections:
 
     def add(self, request, **about):
         self.kept.append((request, about))
+        return about
 
     def causes(self):
         return [about["cause"] for _, about in self.kept]
