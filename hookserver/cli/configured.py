@@ -8,7 +8,7 @@ from pathlib import Path
 from hookserver import config
 from hookserver.errors import ConfigError
 
-from .words import UsageError
+from .words import NoSuchThing, UsageError
 
 
 def read_config(args: argparse.Namespace, *, generate: bool = False) -> config.Config:
@@ -39,3 +39,11 @@ def data_directory(args: argparse.Namespace) -> Path:
     except ConfigError as error:
         hint = "; ".join(part for part in (error.hint, "with --data DIR no configuration is needed") if part)
         raise ConfigError(error.message, file=error.file, line=error.line, key=error.key, hint=hint) from None
+
+
+def recorded_directory(args: argparse.Namespace) -> Path:
+    """The data directory; NoSuchThing if there is no log in it."""
+    data = data_directory(args)
+    if not (data / "log").is_dir():
+        raise NoSuchThing(f"{data} holds no log; `hookserver serve` makes one, --data names another directory")
+    return data

@@ -87,3 +87,28 @@ def spell(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+class Stages:
+    """Several ``Progress`` one after the other: a new one begins when the stage changes.
+
+    ``units``: stage -> unit. Use it as a context manager.
+    """
+
+    def __init__(self, units: dict[str, str]):
+        self._units = units
+        self._stage, self._bar = "", None
+
+    def __enter__(self) -> Stages:
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(*exc_info)
+
+    def update(self, stage: str, done: int, total: int) -> None:
+        """So much of a stage is done."""
+        if stage != self._stage:
+            self.__exit__(None, None, None)
+            self._stage, self._bar = stage, Progress(stage, self._units.get(stage, "steps"))
+        self._bar.update(done, total)

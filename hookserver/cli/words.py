@@ -118,7 +118,7 @@ def add_check(commands) -> None:
 
 def add_tail(commands) -> None:
     """tail"""
-    parser = command(commands, "tail", "look:tail", "show the newest events, and follow", TAIL)
+    parser = command(commands, "tail", "tail:tail", "show the newest events, and follow", TAIL)
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what arrives")
     parser.add_argument("-n", "--lines", type=int, default=10, metavar="N", help="begin with the last N (default: 10)")
     parser.add_argument("--source", help="only this source")
@@ -128,7 +128,7 @@ def add_tail(commands) -> None:
 
 def add_explain(commands) -> None:
     """explain"""
-    parser = command(commands, "explain", "look:explain", "tell the story of one event or rejection", EXPLAIN)
+    parser = command(commands, "explain", "explain:explain", "tell the story of one event or rejection", EXPLAIN)
     parser.add_argument("id", metavar="ID", help="the id of an event (evt_…) or a rejection, or a bare seq")
 
 

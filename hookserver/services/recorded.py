@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from hookserver.core.records import EVENT, BadLine, Record, decode
-from hookserver.errors import HookserverError
-from hookserver.providers import agora
-from hookserver.store.follow import Follower, Watched
+from hookserver.core.records import BadLine, Record, decode
+from hookserver.store.follow import Follower, Watched, find_rejection
+from hookserver.store.rejections import Rejection
 
 _ID = re.compile(r"(?:evt_([0-9a-z]+)_)?([1-9][0-9]{0,14})")
-
-
-class NothingRecorded(HookserverError):
-    """There is no log where one was looked for."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -34,13 +28,12 @@ class Found(msgspec.Struct, frozen=True):
 class Recorded:
     """The log of one data directory, as it is when this is made.
 
-    Raises NothingRecorded, CorruptionError, OSError.
+    Raises CorruptionError, OSError.
     """
 
     def __init__(self, data: Path):
-        if not (data / "log").is_dir():
-            raise NothingRecorded(f"{data} holds no log; `hookserver serve` makes it, --data names another directory")
         self._watched = Watched(data)
+        self.first_seq, self.last_seq = self._watched.catalog.first_seq, self._watched.catalog.durable_seq
 
     def last(self, count: int, accept: Callable[[Record], bool]) -> list[tuple[bytes, Record]]:
         """The newest ``count`` records that are accepted, oldest first, each with its line (without LF)."""
@@ -95,9 +88,6 @@ def readable(line: bytes) -> Record | None:
         return None
 
 
-def title_of(record: Record) -> str:
-    """One line that says what happened. Safe to print: senders' strings are stripped of control characters."""
-    if record.kind != EVENT:
-        return record.kind
-    payload = json.loads(bytes(record.payload))
-    return agora.title(payload) if isinstance(payload, dict) else record.type
+def rejection(data: Path, rejection_id: str) -> tuple[Rejection, Path] | None:
+    """A rejection and the file that holds it; None if it is not there (any more). Raises OSError."""
+    return find_rejection(data / "rejected", rejection_id)

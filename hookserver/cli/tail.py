@@ -1,4 +1,4 @@
-"""``hookserver tail`` and ``hookserver explain``: look at what is recorded."""
+"""``hookserver tail``: the newest events, and what arrives."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from hookserver.core.records import Record
-from hookserver.services.recorded import Recorded, title_of
+from hookserver.services.recorded import Recorded
+from hookserver.services.summaries import title_of
 
-from .configured import data_directory
+from .configured import recorded_directory
 
 POLL = 0.2  # seconds between two looks at the log
 
 
 def tail(args: argparse.Namespace) -> int:
     """The newest events, and with ``-f`` those that come."""
-    recorded = Recorded(data_directory(args))
+    recorded = Recorded(recorded_directory(args))
     accept = filter_of(args)
     write = write_line if args.json else write_human
     for line, record in recorded.last(args.lines, accept):
@@ -56,9 +56,3 @@ def write_human(line: bytes, record: Record) -> None:
 def dim(text: str) -> str:
     """Paler, on a terminal."""
     return f"\x1b[2m{text}\x1b[0m" if sys.stdout.isatty() else text
-
-
-def quoted(path: Path) -> str:
-    """A path for a shell command that people copy."""
-    import shlex
-    return shlex.quote(str(path))

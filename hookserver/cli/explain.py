@@ -1,0 +1,115 @@
+"""``hookserver explain``: the story of one event or one rejection."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from hookserver.core.records import EVENT, Record
+from hookserver.errors import CODES
+from hookserver.services.recorded import Found, Recorded, rejection
+from hookserver.services.refusals import ADVICE
+from hookserver.services.summaries import title_of
+
+from .configured import recorded_directory
+from .words import NoSuchThing
+
+#: The checks in their order: what each asks, and the causes of refusal that it gives.
+STAGES = (
+    ("path", "does a source own the path?", ("unmatched", "not_found")),
+    ("method", "is it a POST?", ("method_not_allowed",)),
+    ("content type", "is it JSON, sent plainly?", ("unsupported_type", "unsupported_encoding")),
+    ("size", "is it within the limit?", ("too_large",)),
+    ("rate", "does the address keep to its rate?", ("rate_limited",)),
+    ("body", "did all of it arrive in time?", ("body_timeout", "bad_request")),
+    ("signature", "was it signed with a secret of ours?", ("signature_missing", "signature_mismatch")),
+    ("JSON", "is the body a strict JSON object?", ("bad_json",)),
+)
+
+
+def explain(args: argparse.Namespace) -> int:
+    """Tell it; NoSuchThing if the id leads nowhere."""
+    data = recorded_directory(args)
+    if args.id.startswith("rej_"):
+        refused = rejection(data, args.id)
+        if refused is None:
+            raise NoSuchThing(f"{args.id} is not among the rejections in {data / 'rejected'}; "
+                              "the oldest ones make room for new ones")
+        lines = story_of_rejection(*refused)
+    else:
+        recorded = Recorded(data)
+        found = recorded.find(args.id)
+        if found is None:
+            raise NoSuchThing(f"{args.id} is not in {data / 'log'}; ids look like evt_k3f9q2_18342, rej_k3f9q2_12 or 18342 "
+                              f"(a seq; the log holds {recorded.first_seq} to {recorded.last_seq})")
+        lines = story_of_event(found)
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def story_of_event(found: Found) -> list[str]:
+    """What it was, each check, where it is."""
+    record = found.record
+    lines = [f"{record.id}: accepted, and on disk", "", row("what", f"{record.type or record.kind}, {title_of(record)}"),
+             row("when", f"{record.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC")]
+    if record.kind == EVENT:
+        lines += [row("request", f"{record.method} {record.path} from {record.client}, {record.size} bytes"), "",
+                  "The checks, in their order:"]
+        lines += [row(name, verdict) for name, verdict in verdicts(record)]
+    first, last = found.batch_seqs
+    lines += ["", "Where it is:", row("file", str(found.file)),
+              row("bytes", f"{found.offset} to {found.offset + found.length}, seq {record.seq}"),
+              row("batch", f"seq {first} to {last} were made durable by one sync"),
+              row("see it", see_line(found)), row("its body", "GET /api/events/" + record.id + "/raw, byte for byte as it came")]
+    return lines
+
+
+def verdicts(record: Record) -> list[tuple[str, str]]:
+    """Check -> its verdict. What the record does not say follows from its being there."""
+    said = record.checks
+    app = f", app {record.app}" if record.app else ""
+    rows = [("path", f"source {record.source} ({record.provider}){app}")]
+    rows += [(name, "passed") for name, _, _ in STAGES[1:6]]
+    rows += [(name, f"passed: {verdict}") for name, verdict in said.items()]
+    rows += [("JSON", "strict JSON")] if record.raw_b64 is None and bytes(record.payload) != b"null" else []
+    rows += [("duplicate", f"first with the key {record.key} within the window" if record.key else
+              "it has no key, so it counts as new")]
+    if record.to:
+        rows.append(("routes", ", ".join(record.to)))
+    return rows + [("stored", f"synced as seq {record.seq}; after that it was answered 200")]
+
+
+def story_of_rejection(refused, file: Path) -> list[str]:
+    """What was asked, which check failed and what that means, where it is."""
+    status, meaning = CODES.get(refused.cause, (refused.status, ""))
+    lines = [f"{refused.id}: refused with {refused.status}, {refused.cause}", "",
+             row("when", refused.at.replace("T", " ").replace("Z", " UTC")),
+             row("request", f"{refused.method} {refused.path} from {refused.client}, {refused.size} bytes"),
+             row("source", refused.source or "none"), "", "The checks, in their order:"]
+    failed = next((place for place, stage in enumerate(STAGES) if refused.cause in stage[2]), None)
+    for place, (name, asks, _) in enumerate(STAGES):
+        if failed is None or place > failed:
+            lines.append(row(name, "not reached" if failed is not None else asks))
+        elif place == failed:
+            lines.append(row(name, f"FAILED: {refused.message}"))
+        else:
+            lines.append(row(name, "passed"))
+    lines += ["", row("meaning", meaning or refused.message)]
+    if refused.cause in ADVICE:
+        lines.append(row("what to do", ADVICE[refused.cause]))
+    kept = {"whole": "kept whole", "cut": "its beginning is kept", "none": "not read or not kept"}
+    return lines + ["", "Where it is:", row("file", str(file)), row("body", kept.get(refused.body, refused.body)),
+                    row("see it", f"jq 'select(.id == \"{refused.id}\")' {shlex.quote(str(file))}")]
+
+
+def see_line(found: Found) -> str:
+    """A command that shows the record, and reads nothing else."""
+    return f"tail -c +{found.offset + 1} {shlex.quote(str(found.file))} | head -n 1 | jq ."
+
+
+def row(name: str, text: str) -> str:
+    """One line of the story; a sender's text cannot break out of it."""
+    clean = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return f"  {name:<13}{clean}"
