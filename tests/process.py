@@ -36,6 +36,7 @@ def write_conf(home: Path, *, secret: str, apps: Sequence[str] = ("drill",), seg
     listed = ", ".join(f'{app}: {{secrets: ["{secret}"]}}' for app in apps)
     path = home / "conf.yaml"
     path.write_text(CONF.format(segment_size=segment_size, apps=listed))
+    path.chmod(0o600)
     return path
 
 
