@@ -17,6 +17,7 @@ reading them proves nothing.
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Iterator
 from zlib import crc32
@@ -30,6 +31,8 @@ from hookserver.store.lines import CHUNK, blocks, count_good, last_line
 from hookserver.store.segments import Catalog, SegmentInfo, offset_of, parse_name, read_summary, write_summary
 
 logger = logging.getLogger("hookserver.store")
+
+_INNER_START = re.compile(rb'\{"seq":[1-9][0-9]{0,14},"batch":([1-9][0-9]{0,14}),"at":"')
 
 
 class Found:
@@ -209,18 +212,41 @@ def scan_active(disk: Disk, paths: DataDir, name: str, floor_seq: int, found: Fo
 
 def _refuse_corruption(disk: Disk, fd: int, path: Path, start: int, end: int, missing: int, floor_seq: int, why: str) -> None:
     """Raise CorruptionError unless what starts at ``start`` can be a torn tail."""
-    for _, block in blocks(disk, fd, start, end):
-        for line in block.split(b"\n"):
-            try:
-                seq, batch = check_line(line)
-            except BadLine:
-                continue
-            if batch > missing:
-                raise CorruptionError(f"{why}, and the batch of seq {batch} was written after it was synced",
-                                      file=str(path), offset=start, first_seq=missing, last_seq=seq - 1)
+    for seq, batch in _later_records(disk, fd, start, end, missing):
+        raise CorruptionError(f"{why}, and the batch of seq {batch} was written after it was synced",
+                              file=str(path), offset=start, first_seq=missing, last_seq=seq - 1)
     if missing <= floor_seq:
         raise CorruptionError(f"{why}, and everything up to seq {floor_seq} was durable", file=str(path),
                               offset=start, first_seq=missing, last_seq=floor_seq)
+
+
+def _later_records(disk: Disk, fd: int, start: int, end: int, missing: int) -> Iterator[tuple[int, int]]:
+    """(seq, batch) of whole records of a batch that began after ``missing``.
+
+    A line whose LF was damaged is glued to the next one, so starts are looked for inside lines too.
+    Only in those that end in LF: none comes from a body, while a torn end may be any byte of one.
+    """
+    tries = 64  # a body may hold any number of what looks like a start
+    for _, block in blocks(disk, fd, start, end):
+        lines = block.split(b"\n")
+        last = len(lines) - 1
+        for number, line in enumerate(lines):
+            found = _checked(line)
+            if found is not None and found[1] > missing:
+                yield found
+            for match in _INNER_START.finditer(line, 1) if found is None and number < last else ():
+                if int(match[1]) > missing and tries:
+                    tries -= 1
+                    found = _checked(line[match.start():])
+                    if found is not None:
+                        yield found
+
+
+def _checked(line: bytes) -> tuple[int, int] | None:
+    try:
+        return check_line(line)
+    except BadLine:
+        return None
 
 
 def _why(disk: Disk, fd: int, offset: int, end: int) -> str:
