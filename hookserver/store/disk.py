@@ -34,6 +34,11 @@ class Disk:
         with os.scandir(directory) as entries:
             return [entry.name for entry in entries if entry.is_file()]
 
+    def directories(self, directory: Path) -> list[str]:
+        """Names of the directories in a directory, in no order."""
+        with os.scandir(directory) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+
     def rename(self, old: Path, new: Path) -> None:
         os.rename(old, new)
 
@@ -71,6 +76,10 @@ class Disk:
 
     def size(self, fd: int) -> int:
         return os.fstat(fd).st_size
+
+    def modified_ns(self, fd: int) -> int:
+        """When the content of a file last changed, in ns since the epoch."""
+        return os.fstat(fd).st_mtime_ns
 
     def read_at(self, fd: int, count: int, offset: int) -> bytes:
         """Up to ``count`` bytes; fewer only at the end of the file."""
