@@ -16,16 +16,19 @@ import { details } from "../parts/value.js";
 import { link } from "../router.js";
 import { time } from "../times.js";
 
-/** The ids beside this one: as the server says, else by asking for the page before and the seq after. */
+const BESIDE = 25; // records looked through for a newer event
+
+/** The ids of the events beside this one. One page of the list holds both. */
 async function neighbours(event, signal) {
-  const quietly = async (task) => {
-    try { return await task(); } catch (error) { if (error instanceof ApiError) return null; throw error; }
-  };
-  const older = event.older !== undefined ? event.older
-    : await quietly(async () => (await get("api/events", { before: event.seq, limit: 1 }, { signal })).events[0]?.id ?? null);
-  const newer = event.newer !== undefined ? event.newer
-    : await quietly(async () => (await get(`api/events/${segment(event.id.replace(/\d+$/, String(event.seq + 1)))}`, null, { signal })).id);
-  return { older, newer };
+  try {
+    const { events } = await get("api/events", { before: event.seq + BESIDE + 1, limit: BESIDE + 2 }, { signal });
+    const newer = events.filter((other) => other.seq > event.seq).at(-1);
+    const older = events.find((other) => other.seq < event.seq);
+    return { older: older?.id ?? null, newer: newer?.id ?? null };
+  } catch (error) {
+    if (error instanceof ApiError) return { older: null, newer: null };
+    throw error;
+  }
 }
 
 function stepLink(id, label, name, key) {
@@ -34,9 +37,11 @@ function stepLink(id, label, name, key) {
   return h("a", { class: "button square", href: link(["events", id]), title: `${label} (${key})` }, face);
 }
 
+const tooLong = (event) => event.size > 0 && event.raw_text === null && event.raw_base64 === null;
+
 function payloadTab(event) {
   if (event.payload_text === null || event.payload_text === undefined) {
-    return h("p", { class: "soft" }, "The body is not JSON; it is kept byte for byte. See the raw body.");
+    return h("p", { class: "soft" }, tooLong(event) ? "The body is too long to be shown here; the raw body can be downloaded." : "The body is not JSON; it is kept byte for byte. See the raw body.");
   }
   return h("div", null, h("div", { class: "tab-acts" }, copyButton(() => event.payload_text, { words: "Copy JSON" })),
     textBlock(event.payload_text, { json: true, label: "Payload" }));
@@ -44,19 +49,19 @@ function payloadTab(event) {
 
 function rawTab(event) {
   const save = h("a", { class: "button", href: `api/events/${segment(event.id)}/raw`, download: `${event.id}.bin` }, icon("download"), `Download, ${bytes(event.size) ?? "size unknown"}`);
-  let body = h("p", { class: "soft" }, "The body is empty.");
+  let body = h("p", { class: "soft" }, tooLong(event) ? "It is too long to be shown here." : "The body is empty.");
   if (event.raw_text) body = textBlock(event.raw_text, { label: "Raw body" });
   else if (event.raw_base64) body = hexBlock(event.raw_base64);
   return h("div", null,
     h("div", { class: "tab-acts" }, save, event.raw_text ? copyButton(() => event.raw_text, { words: "Copy" }) : null),
-    h("p", { class: "small quiet" }, event.raw_base64 ? "Not text: shown as bytes." : "Exactly the bytes that came."), body);
+    h("p", { class: "small quiet said" }, event.raw_base64 ? "Not text: shown as bytes." : "Exactly the bytes that came."), body);
 }
 
 function curlTab(event) {
   if (!event.curl) return h("p", { class: "soft" }, "The server gives no command for this event.");
   return h("div", null,
     h("div", { class: "tab-acts" }, copyButton(() => event.curl, { words: "Copy as curl" })),
-    h("p", { class: "small quiet" }, "Sends the same request again. Redacted headers are left out."), textBlock(event.curl, { label: "curl command" }));
+    h("p", { class: "small quiet said" }, "Sends the same request again. Redacted headers are left out."), textBlock(event.curl, { label: "curl command" }));
 }
 
 function facts(event) {

@@ -27,7 +27,7 @@ class Listing {
       q: query.get("q"), source: query.get("source"), type: query.get("type"), app: query.get("app"),
       since: query.get("since") || sinceOf(query.get("range")), until: query.get("until"), limit: PAGE,
     };
-    Object.assign(this, { events: [], next: null, started: false, done: false, busy: false, error: null, scanned: 0, back: null, stopped: false });
+    Object.assign(this, { events: [], next: null, started: false, done: false, busy: false, error: null, scanned: 0, damaged: 0, back: null, stopped: false });
     this.run = null;
   }
 
@@ -60,6 +60,7 @@ class Listing {
     this.done = answer.next === null;
     this.started = true;
     this.scanned += answer.scanned?.bytes ?? 0;
+    this.damaged += answer.damaged ?? 0;
     this.back = answer.scanned?.from ?? this.back;
     kept.delete(this.key);
     kept.set(this.key, this);
@@ -119,14 +120,15 @@ function foot(list, more) {
       h("progress", { "aria-label": "Search" }), h("button", { type: "button", class: "button small", onclick: () => list.stop() }, "Stop"));
   }
   const found = h("span", null, plural(list.events.length, "event"), list.done ? "" : " so far", list.params.q && list.scanned ? `, ${bytes(list.scanned)} read` : "");
-  if (list.done) return h("div", { class: "log-foot" }, found, h("span", { class: "quiet" }, "That is the oldest one."));
-  return h("div", { class: "log-foot" }, found,
+  const damage = list.damaged ? h("span", { class: "bad" }, `${plural(list.damaged, "line")} passed over: the bytes on the disk have changed. hookserver verify names the place.`) : null;
+  if (list.done) return h("div", { class: "log-foot" }, found, damage, h("span", { class: "quiet" }, "That is the oldest one."));
+  return h("div", { class: "log-foot" }, found, damage,
     h("button", { type: "button", class: "button", disabled: list.busy, onclick: more }, list.busy ? "Loading…" : list.stopped ? "Search on" : "Older"));
 }
 
 function emptiness(page, list) {
   if (FILTERS.some((name) => page.query.get(name))) {
-    return emptyBox("Nothing matches", `The log was read to its beginning${list.scanned ? ` (${bytes(list.scanned)})` : ""}. Searching looks for the exact text in the stored line.`, {
+    return emptyBox("Nothing matches", `The log was read to its beginning${list.scanned ? ` (${bytes(list.scanned)})` : ""}. An event matches when its line holds all the words, in either case.`, {
       action: h("button", { type: "button", class: "button", onclick: () => page.setQuery(Object.fromEntries(FILTERS.map((name) => [name, ""]))) }, "Clear the filters"),
     });
   }

@@ -5,6 +5,7 @@ import { barChart, legend, rankList } from "../charts.js";
 import { fill, h, sent } from "../dom.js";
 import { bytes, count, millis, plural } from "../format.js";
 import * as live from "../live.js";
+import { copyButton } from "../parts/copy.js";
 import { icon } from "../parts/icons.js";
 import { learnSources, sourceTag, tone } from "../parts/sources.js";
 import { emptyBox, Panel, section, skeleton, throttled } from "../parts/states.js";
@@ -60,7 +61,16 @@ function rateCard() {
   };
   return {
     root: section("Events per minute", { side: keys }, body),
-    update(rate) { data = rateData(rate); draw(); },
+    update(rate, known) {
+      if (!known) {
+        data = chart = null;
+        fill(keys);
+        fill(body, h("p", { class: "quiet small" }, "Not counted yet: the counts are being read from the log."));
+        return;
+      }
+      data = rateData(rate);
+      draw();
+    },
     add(event) {
       if (!data || !data.slots.length) return;
       const at = moment(event.at);
@@ -100,7 +110,14 @@ function sourcesCard(sources) {
   if (!sources.length) return section("Sources", emptyBox("No source is configured", "Name one under sources: in conf.yaml."));
   return section("Sources", h("table", { class: "rows compact" },
     h("thead", null, h("tr", null, h("th", { scope: "col" }, "Source"), h("th", { scope: "col", class: "num" }, "Today"), h("th", { scope: "col", class: "num" }, "All"), h("th", { scope: "col", class: "num" }, "Last seen"))),
-    h("tbody", null, sources.map(sourceRow))));
+    h("tbody", null, sources.map(sourceRow))), addresses(sources));
+}
+
+/** Where senders post to: one line per app, to be copied. */
+function addresses(sources) {
+  const urls = sources.flatMap((source) => (source.urls ? Object.values(source.urls) : [source.url])).filter(Boolean);
+  return h("details", { class: "addresses" }, h("summary", null, `Addresses for senders (${urls.length})`),
+    h("ul", null, urls.map((url) => h("li", null, sent(url, { tag: "code" }), copyButton(() => url, { label: "Copy the address" })))));
 }
 
 function rejectionsCard(rejections) {
@@ -129,8 +146,10 @@ export function showOverview(page) {
       learnSources(answer.sources.map((source) => source.name));
       fill(warnings, warningList([...answer.warnings, ...answer.sources.flatMap((source) => source.warnings ?? [])]));
       fill(band, storeFacts(answer));
-      rate.update(answer.rate);
+      rate.update(answer.rate, answer.sources.length === 0 || Object.keys(answer.rate.series).length > 0);
+      const open = side.querySelector("details.addresses")?.open ?? false;
       fill(side, sourcesCard(answer.sources), rejectionsCard(answer.rejections));
+      if (open) side.querySelector("details.addresses").open = true;
       return frame;
     },
   });

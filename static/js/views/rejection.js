@@ -14,13 +14,18 @@ import { details } from "../parts/value.js";
 import { link } from "../router.js";
 import { time } from "../times.js";
 
+/** `item.body` says what was kept: "whole", "cut" or "none". */
 function body(item) {
-  const text = item.body_text ?? item.raw_text ?? null;
-  const base64 = item.body_base64 ?? item.raw_base64 ?? null;
-  if (item.body_kept === false) return h("p", { class: "soft" }, "The body was not kept: it was refused before it was read, or was larger than the ring takes.");
-  const save = h("a", { class: "button", href: `api/rejections/${segment(item.id)}/raw`, download: `${item.id}.bin` }, icon("download"), `Download, ${bytes(item.size) ?? "size unknown"}`);
-  return h("div", null, h("div", { class: "tab-acts" }, save, text ? copyButton(() => text, { words: "Copy" }) : null),
-    text ? textBlock(text, { label: "Body", json: /^\s*[[{]/.test(text) }) : base64 ? hexBlock(base64) : h("p", { class: "soft" }, "The body is empty."));
+  if (item.body === "none") return h("p", { class: "soft" }, "The body was not kept: the request was refused before it was read, or is larger than what is kept of one.");
+  const text = item.body_text ?? item.raw_text;
+  const save = h("a", { class: "button", href: `api/rejections/${segment(item.id)}/raw`, download: `${item.id}.bin` }, icon("download"), item.body === "cut" ? "Download what was kept" : `Download, ${bytes(item.size) ?? "size unknown"}`);
+  return h("div", null, h("div", { class: "tab-acts" }, save, item.raw_text ? copyButton(() => item.raw_text, { words: "Copy" }) : null),
+    item.body === "cut" ? h("p", { class: "small warn said" }, "Only the beginning was kept.") : null,
+    text ? textBlock(text, { label: "Body", json: /^\s*[[{]/.test(text) }) : item.raw_base64 ? hexBlock(item.raw_base64) : h("p", { class: "soft" }, "The body is empty."));
+}
+
+function headerTab(item) {
+  return h("div", null, item.headers_cut ? h("p", { class: "small warn said" }, "Not all headers were kept: there were too many.") : null, headerTable(item.headers));
 }
 
 function drawn(page, item) {
@@ -35,7 +40,7 @@ function drawn(page, item) {
     h("div", { class: "columns event-page" },
       section("Request", { class: "bodies" }, tabs([
         ["body", "Body", () => body(item)],
-        ["headers", "Headers", () => headerTable(item.headers)],
+        ["headers", `Headers (${item.headers?.length ?? 0})`, () => headerTab(item)],
         ...(item.curl ? [["curl", "As curl", () => h("div", null, h("div", { class: "tab-acts" }, copyButton(() => item.curl, { words: "Copy as curl" })), textBlock(item.curl))]] : []),
       ], page.query.get("tab") ?? "body", (tab) => page.setQuery({ tab: tab === "body" ? "" : tab }, { push: false }))),
       h("div", { class: "stack" },
@@ -44,7 +49,7 @@ function drawn(page, item) {
           ["Answered", item.status === undefined ? null : h("span", { class: "bad strong" }, String(item.status))],
           ["Cause", h("a", { class: "row-link", href: link(["rejections"], { cause: item.cause }) }, sent(item.cause))],
           ["Source", sourceTag(item.source)],
-          ["Request", h("span", { class: "mono" }, sent(`${item.method} ${item.path}`))],
+          ["Request", h("span", { class: "mono" }, sent(`${item.method} ${item.path}${item.query ? `?${item.query}` : ""}`))],
           ["From", item.client ? h("span", { class: "mono" }, sent(item.client)) : null, "The address is not known"],
           ["Size", bytes(item.size), "The body was not read"],
         ])),

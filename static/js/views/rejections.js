@@ -18,7 +18,8 @@ function ring(answer) {
     ? meter(answer.bytes, answer.max_bytes, `${bytes(answer.bytes)} of ${bytes(answer.max_bytes)}`) : null;
   return details([
     ["Kept in", used, "Not measured"],
-    ["Not kept", count(answer.dropped), "Not counted"],
+    ["Only counted", count(answer.dropped), "Not counted"],
+    ["Lost", answer.lost ? h("span", { class: "warn" }, count(answer.lost)) : undefined],
   ]);
 }
 

@@ -55,7 +55,7 @@ function segmentTable(segments) {
   return section("Segments", { side: h("span", { class: "small quiet" }, `${count(segments.length)}, newest first`) },
     h("table", { class: "rows fold" },
       h("thead", null, h("tr", null, ["File", "Seq", "Records", "Size", "From", "To"].map((text, at) => h("th", { scope: "col", class: at > 0 && at < 4 ? "num" : null }, text)))),
-      h("tbody", null, [...segments].reverse().map((item) => h("tr", null,
+      h("tbody", null, [...segments].sort((a, b) => b.first_seq - a.first_seq).map((item) => h("tr", null,
         h("th", { scope: "row" }, sent(item.name, { class: "mono" }), item.closed === false || item.active ? [" ", h("span", { class: "badge ok" }, "written now")] : null),
         h("td", { ...label("Seq"), class: "num" }, `${count(item.first_seq) ?? "–"}–${count(item.last_seq) ?? "–"}`),
         h("td", { ...label("Records"), class: "num" }, value(count(item.count ?? item.records))),
