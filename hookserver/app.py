@@ -22,6 +22,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import msgspec
 from tornado import httpserver, netutil
 
 from . import __version__
@@ -30,10 +31,15 @@ from .errors import ConfigError
 from .services import journal
 from .services.background import Background, LoopLag
 from .services.intake import Intake
+from .services.overview import Overview, base_url
+from .services.queries import Events
+from .services.refusals import Refusals
+from .services.summaries import summaries
 from .services.system import System
 from .store.dedup import Dedup, decode_keyed
 from .store.log import Log
 from .store.reader import Reader
+from .store.rejections import Rejections
 from .web.assets import Assets, static_directory
 from .web.auth import Auth, load_token
 from .web.base import Hosts
@@ -77,8 +83,8 @@ class App:
     @property
     def url(self) -> str:
         """Where this server can be reached from its own machine."""
-        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(self.config.server.host, self.config.server.host)
-        return f"{'https' if self.config.server.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return base_url(msgspec.structs.replace(self.config, server=msgspec.structs.replace(self.config.server, site_url=None)),
+                        self.port)
 
     # -- start -----------------------------------------------------------------------------------
 
@@ -86,6 +92,7 @@ class App:
         """Recover, catch up, listen. Raises LockedError, CorruptionError, ConfigError, OSError."""
         sockets = bind(self.config)
         try:
+            self.port = sockets[0].getsockname()[1]
             await asyncio.to_thread(self._open_store)
             self._build()
             self._listen(sockets)
@@ -109,26 +116,37 @@ class App:
         self.dedup = Dedup.open(
             config.data / "index" / "dedup", store_id=self.log.store_id, first_seq=1, last_seq=self.log.durable_seq,
             scan=self.reader.scan, read_record=self.reader.read)
+        self.rejections = Rejections(config.data / "rejected", store_id=self.log.store_id, now_ms=self.clock())
         self.token = load_token(config.data / "admin.token")
 
     def _build(self) -> None:
+        """Everything that stands on the store. On the loop."""
         config, loop = self.config, asyncio.get_running_loop()
         self.lag = LoopLag(loop)
-        self.hub = Hub(lambda batch: [])
+        self.hub = Hub(summaries)
+        self.projection = SimpleNamespace(warnings=lambda: [], stats=lambda: {}, checkpointed=lambda: None)
+        self.rejections.on_added = self.hub.rejection
         self.log.on_durable, self.log.on_poison = self._durable, self._poisoned
         self.log.start(loop)
-        self.projection = SimpleNamespace(warnings=lambda: [], stats=lambda: {}, checkpointed=lambda: None)
-        self.rejections = SimpleNamespace(add=lambda *a, **k: None, stats=lambda: {})
+        self.system = System(self)
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections,
                              clock=self.clock)
         self.hooks = Hooks(self.intake, clock=self.clock)
-        system = System(self)
-        house = SimpleNamespace(
-            auth=Auth(self.token), hosts=Hosts(config.server.host, site_host(config)), hub=self.hub,
-            trusted_proxies=config.server.trusted_proxies, assets=Assets(static_directory()), system=system,
-            metrics=Metrics(system.figures))
-        self.door = FrontDoor(self.hooks, build_application(house), api_body=API_BODY,
+        self.door = FrontDoor(self.hooks, build_application(self._house()), api_body=API_BODY,
                               header_timeout=config.limits.header_timeout, body_timeout=config.limits.body_timeout)
+
+    def _house(self) -> SimpleNamespace:
+        """What the web handlers get to see."""
+        config = self.config
+        base = base_url(config, self.port)
+        events = Events(self.reader, self.log.store_id, base_url=base)
+        overview = Overview(config, storage=self.log, rejections=self.rejections, events=events, counts=lambda: None,
+                            clock=self.clock, base_url=base, warnings=self.system.warnings)
+        return SimpleNamespace(
+            auth=Auth(self.token), hosts=Hosts(config.server.host, site_host(config)),
+            trusted_proxies=config.server.trusted_proxies, assets=Assets(static_directory()),
+            events=events, missed=events.missed, overview=overview, hub=self.hub, system=self.system,
+            refusals=Refusals(self.rejections, clock=self.clock, base_url=base), metrics=Metrics(self.system.figures))
 
     def _listen(self, sockets: list[socket.socket]) -> None:
         self._server = Server(self.door, ssl_options=tls_context(self.config), max_body_size=OUT_OF_REACH,
@@ -136,7 +154,6 @@ class App:
         self._server.most = connection_limit(self.config.limits.connections)
         self._server.conn_params.header_timeout = None  # the door's sweep does this
         self._server.add_sockets(sockets)
-        self.port = sockets[0].getsockname()[1]
         self.background.run("sweep", self.door.sweep())
 
     # -- while it runs ---------------------------------------------------------------------------
@@ -173,6 +190,7 @@ class App:
         await self._server.close_all_connections()
         await self.background.stop()
         self.lag.stop()
+        await asyncio.to_thread(self.rejections.close)
         await asyncio.to_thread(self.dedup.close)
         await self.log.close()
         self.state = "stopped"

@@ -64,7 +64,7 @@ class System:
         """/debug/cache: what is kept in memory, and how often it helped."""
         parts = self._parts
         return {"dedup": parts.dedup.stats(), "intake": parts.intake.stats(), "rollups": parts.projection.stats(),
-                "rejections": parts.rejections.stats(), "live": {"clients": len(parts.hub.listeners), "dropped": parts.hub.dropped},
+                "rejections": parts.rejections.counts(parts.clock()), "live": {"clients": len(parts.hub.listeners), "dropped": parts.hub.dropped},
                 "connections": {"open": len(parts.door.visits), "timeouts": parts.door.timeouts}}
 
     def report(self) -> dict:
@@ -75,7 +75,7 @@ class System:
             "uptime_seconds": int(time.monotonic() - self._began), "memory": memory(), "loop_lag_ms": self._lag(),
             "status": self.status(), "config": masked(config), "store": self._store(), "dedup": parts.dedup.stats(),
             "checkpoint": parts.projection.checkpointed(), "segments": self._segments(),
-            "rejections": parts.rejections.stats(), "warnings": [*config.warnings, *self.warnings()]}
+            "rejections": parts.rejections.counts(parts.clock()), "warnings": [*config.warnings, *self.warnings()]}
 
     def _lag(self) -> dict:
         lag = self._parts.lag

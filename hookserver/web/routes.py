@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tornado import httputil, web
 
-from . import assets, live, metrics, session
+from . import api, assets, live, metrics, session
 from .base import Access, BaseHandler, NotFound
 
 PUBLIC, ADMIN = Access.PUBLIC, Access.ADMIN
@@ -31,6 +31,14 @@ TABLE = (
     Row(r"/api/login", session.Login, PUBLIC),
     Row(r"/api/logout", session.Logout, PUBLIC),
     Row(r"/api/session", session.Session, PUBLIC),
+    Row(r"/api/overview", api.Overview, ADMIN),
+    Row(r"/api/apps", api.Apps, ADMIN),
+    Row(r"/api/events", api.Events, ADMIN),
+    Row(r"/api/events/([^/]+)", api.Event, ADMIN),
+    Row(r"/api/events/([^/]+)/raw", api.EventRaw, ADMIN),
+    Row(r"/api/rejections", api.Rejections, ADMIN),
+    Row(r"/api/rejections/([^/]+)", api.Rejection, ADMIN),
+    Row(r"/api/rejections/([^/]+)/raw", api.RejectionRaw, ADMIN),
     Row(r"/api/live", live.LiveHandler, ADMIN),
     Row(r"/api/system", metrics.SystemPage, ADMIN),
     Row(r"/health", metrics.Health, PUBLIC),

@@ -14,3 +14,12 @@ def test_health(app, client, admin):
     for path in ("/metrics", "/debug/cache", "/api/system"):
         assert client.get(path).status == 401
         assert admin.get(path).status == 200
+
+
+def test_pages(app, client, admin):
+    client.notice({"noticeId": "1", "productId": 1, "eventType": 103, "payload": {"channelName": "x"}})
+    client.notice(b"{}", secret="wrong")
+    for path in ("/api/overview", "/api/events", "/api/rejections", "/api/apps"):
+        reply = admin.get(path)
+        assert reply.status == 200, reply
+        print(path, reply.json)
