@@ -13,6 +13,8 @@ from .configured import read_config, source_named
 from .progress import Progress
 from .words import UsageError
 
+MODESTY = 0.95  # of limits.rate; the rest is for clocks that differ
+
 
 def send(args: argparse.Namespace) -> int:
     """Post ``--count`` events; exit code 1 if one answer is not the expected one."""
@@ -21,7 +23,7 @@ def send(args: argparse.Namespace) -> int:
     app_id, secret = app_of(conf, source, args.app)
     url = args.url or address(conf)
     senders.probe(url)
-    run = senders.Senders(url, messages(args, app_id, secret), concurrency=args.concurrency, rate=args.rate,
+    run = senders.Senders(url, messages(args, app_id, secret), concurrency=args.concurrency, rate=pace(args, conf, source),
                           on_reply=lambda tally: bar.update(len(tally.latencies)))
     with Progress(f"{source.name} -> {url}", "events", args.count) as bar:
         tally = run.run()
@@ -45,6 +47,14 @@ def address(conf: Config) -> str:
     if conf.server.port == 0:
         raise UsageError("server.port is 0, so the address cannot be known; give the one that serve printed with --url")
     return senders.local_url(conf)
+
+
+def pace(args: argparse.Namespace, conf: Config, source: AgoraSource) -> float | None:
+    """Messages a second: what was asked for, else what the configured limit lets one address send."""
+    limit = source.rate or conf.limits.rate
+    if args.rate or args.count <= limit.count:
+        return args.rate
+    return MODESTY * limit.count / limit.seconds
 
 
 def messages(args: argparse.Namespace, app_id: str, secret: bytes | None) -> Iterator[senders.Message]:
