@@ -52,9 +52,9 @@ class Filter(msgspec.Struct, frozen=True):
                 and (self.until_ms is None or record.at_ms <= self.until_ms))
 
     def needles(self) -> list[bytes]:
-        """Bytes that the line of a matching event is sure to hold, in lower case."""
-        named = {"source": self.source, "type": self.type, "app": self.app}
-        return [b'"%b":%b' % (name.encode(), msgspec.json.encode(value).lower()) for name, value in named.items()
+        """Bytes that the line of a matching event is sure to hold, the rarest first."""
+        named = {"type": self.type, "app": self.app, "source": self.source}
+        return [b'"%b":%b' % (name.encode(), msgspec.json.encode(value)) for name, value in named.items()
                 if value is not None and value.isascii() and value.isprintable()]
 
 
@@ -167,7 +167,7 @@ class Events:
     def _page(self, wanted: Filter, limit: int, before: int | None) -> Page:
         deadline = self._steady() + self._budget
         progress = Progress(stop=lambda: self._steady() > deadline)
-        search = Search(wanted.q) if wanted.q else None
+        search = Search(wanted.q.strip()) if wanted.q and wanted.q.strip() else None
         events: list[Summary] = []
         for _, line in self._lines(wanted, search, before, progress):
             record = event_in(line)
@@ -183,9 +183,15 @@ class Events:
         return Page(events, low if more else None, Scanned(low, top, progress.bytes), full or progress.done, len(progress.damage))
 
     def _lines(self, wanted: Filter, search: Search | None, before: int | None, progress: Progress):
-        needles = wanted.needles() + (search.needles if search else [])
+        named = wanted.needles()
+        if search and not search.needle and not named:
+            return self._reader.scan_back(before, accept_segment=wanted.accepts_segment, accept_line=search.matches,
+                                          progress=progress)
+        # A text of one or two plain characters is in most lines; then the names narrow better.
+        text = [search.needle] if search and search.needle else []
+        needles = text + named if text and len(text[0]) > 2 else named + text
         if needles:
-            return self._reader.search(needles, before, accept_segment=wanted.accepts_segment, ignore_case=True, progress=progress)
+            return self._reader.search(needles, before, accept_segment=wanted.accepts_segment, progress=progress)
         return self._reader.scan_back(before, accept_segment=wanted.accepts_segment, progress=progress)
 
     def _line(self, event_id: str) -> bytes:

@@ -1,9 +1,9 @@
-"""What the words of a search mean, in bytes of stored lines.
+"""What the text of a search means, in bytes of stored lines.
 
-A search is a list of terms between white space; a line matches when it holds all of them. ASCII letters
-match in either case. A term is looked for as the sender may have written it: as plain UTF-8, or with
-JSON escapes (``caf\\u00e9``). The seq, the time and the checksum of a line are not searched: a term
-of two digits would hit them everywhere.
+A line matches when it holds the text exactly as typed, upper and lower case told apart, as with ``grep -F``:
+folding the case of a whole log costs more than reading it. The text is looked for in each way in which
+a sender may have written it inside JSON: as plain UTF-8, or with escapes (``caf\\u00e9``, ``\\/``).
+Seq, time and checksum of a line are not searched: two digits would hit them everywhere.
 """
 
 from __future__ import annotations
@@ -13,36 +13,22 @@ import re
 
 from hookserver.core.records import TAIL
 
-MAX_TERMS = 8
-
 #: Characters that JSON writes in one way only.
 _PLAIN = re.compile(r"[ !#-.0-\[\]-~]+")
-
-
-class Term:
-    """One term: ``needle`` is a part of it that every way of writing it contains, ``spellings`` are these ways."""
-
-    def __init__(self, text: str):
-        clean = text.encode("utf-8", "replace")
-        spellings = {clean, json.dumps(text)[1:-1].encode(), json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "replace"),
-                     clean.replace(b"/", b"\\/")}
-        self.spellings = tuple(sorted({spelling.lower() for spelling in spellings}))
-        self.needle = max(_PLAIN.findall(text), key=len, default="").lower().encode()
-
-    def is_in(self, folded: bytes, start: int, end: int) -> bool:
-        """Whether one of the spellings stands in ``folded[start:end]``, a line in lower case."""
-        return any(folded.find(spelling, start, end) >= 0 for spelling in self.spellings)
+_HEX = re.compile(r"\\u([0-9a-f]{4})")
 
 
 class Search:
-    """A list of terms. ``needles`` narrow a read of the log; ``matches`` decides."""
+    """``needle`` is the longest part of the text that every spelling contains; it may be empty."""
 
     def __init__(self, text: str):
-        self.terms = [Term(word) for word in text.split()[:MAX_TERMS]]
-        self.needles = [term.needle for term in self.terms if term.needle]
+        quoted = json.dumps(text)[1:-1]
+        spellings = {text, quoted, _HEX.sub(lambda found: "\\u" + found[1].upper(), quoted), json.dumps(text, ensure_ascii=False)[1:-1]}
+        spellings |= {spelling.replace("/", "\\/") for spelling in spellings}
+        self.spellings = tuple(sorted(spelling.encode("utf-8", "replace") for spelling in spellings))
+        self.needle = max(_PLAIN.findall(text), key=len, default="").encode()
 
     def matches(self, line: bytes) -> bool:
-        """Whether a stored line holds all terms."""
-        folded = line.lower()
-        start = max(folded.find(b',"id":"'), 0)
-        return all(term.is_in(folded, start, len(folded) - TAIL) for term in self.terms)
+        """Whether a stored line (without LF) holds the text."""
+        start, end = max(line.find(b',"id":"'), 0), len(line) - TAIL
+        return any(line.find(spelling, start, end) >= 0 for spelling in self.spellings)

@@ -130,12 +130,13 @@ class Reader:
                progress: Progress | None = None) -> Iterator[tuple[int, bytes]]:
         """(seq, line) of the lines that hold all needles, newest first, as ``scan_back``.
 
-        A needle is bytes as they stand in the line, without LF. ``ignore_case`` is for ASCII.
+        A needle is bytes as they stand in the line, without LF; the first one should be the rarest.
+        ``ignore_case`` is for ASCII.
         """
         progress = progress or Progress()
         if ignore_case:
             needles = [needle.lower() for needle in needles]
-        needles = sorted(needles, key=len, reverse=True) or [b'{"seq":']
+        needles = needles or [b'{"seq":']
         for info, start, end, _, top in self._windows_back(before, accept_segment, progress):
             data = self._read(info, start, end)
             if data is None:
