@@ -322,7 +322,8 @@ class Dedup:
                 if not table.sealed:
                     table.finish(self.store_id, sealed=True)
             active = tables[0]
-            active.sync(self.store_id, upto)
+            if active.synced_seq < upto:
+                active.sync(self.store_id, upto)
             if active.count >= active.soft_limit * PREPARE_AT:
                 self._prepare()
 
