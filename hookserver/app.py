@@ -132,7 +132,8 @@ class App:
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections,
                              clock=self.clock)
         self.hooks = Hooks(self.intake, clock=self.clock)
-        self.door = FrontDoor(self.hooks, build_application(self._house()), api_body=API_BODY,
+        self.house = self._house()
+        self.door = FrontDoor(self.hooks, build_application(self.house), api_body=API_BODY,
                               header_timeout=config.limits.header_timeout, body_timeout=config.limits.body_timeout)
 
     def _house(self) -> SimpleNamespace:
