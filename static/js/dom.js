@@ -5,6 +5,7 @@ const SVG_NS = "http://www.w3.org/2000/svg";
 
 // Controls, format characters (bidi overrides, zero-width, tags), lone surrogates, odd separators, blank letters.
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu;
+const ANY_UNSEEN = new RegExp(UNSEEN.source, "u"); // without g: test() must not move where matchAll() begins
 const C0 = ["NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "TAB", "LF", "VT", "FF", "CR", "SO", "SI",
   "DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US"];
 const NAMES = new Map(Object.entries({
@@ -27,8 +28,7 @@ function joins(text, index, char) {
 
 /** Text as one text node, or as a fragment in which every unseen character is shown by its name. */
 export function visible(text, { lines = false } = {}) {
-  UNSEEN.lastIndex = 0;
-  if (!UNSEEN.test(text)) return document.createTextNode(text);
+  if (!ANY_UNSEEN.test(text)) return document.createTextNode(text);
   const parts = document.createDocumentFragment();
   let from = 0;
   for (const match of text.matchAll(UNSEEN)) {
@@ -57,6 +57,7 @@ export function sent(value, { tag = "bdi", class: extra = "", lines = false, tit
   node.className = extra ? `sent ${extra}` : "sent";
   if (title) node.title = plain(title);
   if (value === "") node.append(h("span", { class: "quiet" }, "(empty)"));
+  else if (/^\p{Zs}+$/u.test(value)) node.append(h("span", { class: "quiet" }, `(${[...value].length === 1 ? "a space" : `${[...value].length} spaces`})`));
   else node.append(visible(String(value), { lines }));
   return node;
 }

@@ -1,7 +1,7 @@
 // Numbers and spans of time as text. Every function answers null for "unknown"; parts/value.js shows that as "–".
 
-const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
-const one = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
+const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0, signDisplay: "negative" });
+const one = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1, signDisplay: "negative" });
 const short = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
 
 const known = (value) => typeof value === "number" && Number.isFinite(value);

@@ -9,8 +9,8 @@ import { moment, now, stamp } from "./times.js";
 const ROWS = 24;
 
 /** How many marks of time fit; the label column's width in px, as charts.css has it. */
-export const tickCount = () => (window.innerWidth <= 720 ? 4 : 8);
 export const labelWidth = () => (window.innerWidth <= 720 ? 92 : 168);
+export const tickCount = () => Math.min(8, Math.max(2, (window.innerWidth * 0.9 - labelWidth()) / 75));
 
 /** The pieces of one session: [from, to, role], in ms. */
 function pieces(session) {
@@ -77,6 +77,6 @@ export function gantt({ sessions, from, to, keyOf, label, name, axis = true, nou
   const more = rows.length > ROWS ? h("button", { type: "button", class: "button", onclick: () => { list.append(...rows.slice(ROWS).map(draw)); more.remove(); } },
     `Show ${plural(rows.length - ROWS, `more ${noun}`, `more ${nouns}`)}`) : null;
   return h("div", { class: "gantt" },
-    !axis ? null : h("div", { class: "g-axis", "aria-hidden": "true" }, marks.map(([ms, text]) => h("span", { vars: { left: `${share(ms, from, to) * 100}%` } }, text))),
+    !axis ? null : h("div", { class: "g-axis", "aria-hidden": "true" }, marks.map(([ms, text]) => h("span", { class: share(ms, from, to) < 0.06 ? "first" : share(ms, from, to) > 0.94 ? "last" : null, vars: { left: `${share(ms, from, to) * 100}%` } }, text))),
     h("div", { class: "g-rows" }, h("div", { class: "g-lines", "aria-hidden": "true" }, lines), list), more);
 }

@@ -1,12 +1,12 @@
 // Starts the dashboard: who is there, the routes, the bar.
 
 import { ApiError, get, onAnswers, post } from "./api.js";
-import { h } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { listenForKeys } from "./keys.js";
 import * as live from "./live.js";
 import { learnNames } from "./parts/names.js";
 import { drawShell, lightNav } from "./parts/shell.js";
-import { emptyBox, errorBox } from "./parts/states.js";
+import { emptyBox, errorBox, skeleton } from "./parts/states.js";
 import { begin, go, link, route } from "./router.js";
 import { setServerTime } from "./times.js";
 import { showChannel } from "./views/channel.js";
@@ -98,11 +98,12 @@ async function tokenArrived(event) {
 
 async function start() {
   const main = document.getElementById("main");
+  fill(main, skeleton(1, "band"), skeleton(9));
   let session;
   try {
     session = await whoIsThere();
   } catch (error) {
-    main.replaceChildren(errorBox(error, start));
+    fill(main, errorBox(error, start));
     return;
   }
   onAnswers({ unauthorised: signedOut, serverTime: setServerTime });

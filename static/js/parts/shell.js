@@ -11,7 +11,7 @@ const VIEWS = [
   ["rejections", "Rejections", "#/rejections"], ["system", "System", "#/system"],
 ];
 const THEMES = [["auto", "As the system"], ["light", "Light"], ["dark", "Dark"]];
-const STATES = { off: "Offline", connecting: "Connecting", live: "Live", reconnecting: "Reconnecting" };
+const STATES = { off: "Connecting", connecting: "Connecting", live: "Live", reconnecting: "Reconnecting" };
 const KEYS = [
   ["/", "Search in this view"], ["g o", "Overview"], ["g e", "Events"], ["g a", "Agora"], ["g r", "Rejections"], ["g s", "System"],
   ["j  k", "Next, previous row"], ["[  ]", "Older, newer event"], ["?", "These keys"], ["Esc", "Leave a field, close a dialog"],

@@ -20,7 +20,7 @@ const WHAT = {
 
 /** The box that says what went wrong, with its code and a retry. */
 export function errorBox(error, retry) {
-  const [title, help] = WHAT[error.kind] ?? [error.status === 404 ? "Not found" : "The server refused", ""];
+  const [title, help] = WHAT[error.kind] ?? [error.status === 404 ? "Not found" : error.status >= 500 ? "The server has a problem" : "The server refused", ""];
   const detail = error.kind === "answer" ? error.message : "";
   return h("div", { class: "state error", role: "alert" },
     icon("alert"),
