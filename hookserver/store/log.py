@@ -348,7 +348,7 @@ class Log:
     def _summarise(self, closed: SegmentInfo) -> None:
         try:
             write_summary(self.disk, self.paths, closed)
-        except OSError as error:
+        except Exception as error:  # whatever it is, the thread has batches to write
             logger.warning("no summary of %s for now, the next start makes it: %s", closed.name, error)
 
     def _tell(self, function: Callable, *arguments) -> None:
