@@ -184,12 +184,13 @@ class Events:
 
     def _lines(self, wanted: Filter, search: Search | None, before: int | None, progress: Progress):
         named = wanted.needles()
-        if search and not search.needle and not named:
-            return self._reader.scan_back(before, accept_segment=wanted.accepts_segment, accept_line=search.matches,
-                                          progress=progress)
-        # A text of one or two plain characters is in most lines; then the names narrow better.
-        text = [search.needle] if search and search.needle else []
-        needles = text + named if text and len(text[0]) > 2 else named + text
+        if search and len(search.needle) > 2:
+            needles = [search.needle, *named]
+        elif search and not (search.needle and named):
+            needles = [search.spellings, *named]
+        else:
+            # A text of one or two plain characters is in most lines; the names narrow better.
+            needles = named
         if needles:
             return self._reader.search(needles, before, accept_segment=wanted.accepts_segment, progress=progress)
         return self._reader.scan_back(before, accept_segment=wanted.accepts_segment, progress=progress)

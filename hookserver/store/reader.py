@@ -125,13 +125,13 @@ class Reader:
                 bad_at = start + sum(len(before) + 1 for before in lines[:number])
                 progress.damage.append(self._damage(info, bad_at, seq + number, "the line is damaged"))
 
-    def search(self, needles: Sequence[bytes], before: int | None = None, *,
+    def search(self, needles: Sequence[bytes | tuple[bytes, ...]], before: int | None = None, *,
                accept_segment: Callable[[SegmentInfo], bool] | None = None, ignore_case: bool = False,
                progress: Progress | None = None) -> Iterator[tuple[int, bytes]]:
         """(seq, line) of the lines that hold all needles, newest first, as ``scan_back``.
 
-        A needle is bytes as they stand in the line, without LF; the first one should be the rarest.
-        ``ignore_case`` is for ASCII.
+        A needle is bytes as they stand in the line, without LF; the first one should be the rarest, and
+        may be a tuple, of which one is enough. ``ignore_case`` is for ASCII, and for needles without tuples.
         """
         progress = progress or Progress()
         if ignore_case:
@@ -209,10 +209,12 @@ class Reader:
                                first_seq=seq, last_seq=info.last_seq)
 
 
-def _matches(data: bytes, folded: bytes, needles: Sequence[bytes]) -> list[tuple[int, bytes]]:
+def _matches(data: bytes, folded: bytes, needles: Sequence[bytes | tuple[bytes, ...]]) -> list[tuple[int, bytes]]:
     """(place, line) of the lines of ``data`` whose counterpart in ``folded`` holds every needle."""
     found = []
     rarest, others = needles[0], needles[1:]
+    if isinstance(rarest, tuple):
+        return sorted({place: line for one in rarest for place, line in _matches(data, folded, [one, *others])}.items())
     at = folded.find(rarest)
     while at >= 0:
         start = data.rfind(b"\n", 0, at) + 1
