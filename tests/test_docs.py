@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from hookserver import __version__, config
 from hookserver.cli.words import build_parser
 from hookserver.errors import CODES
+from tests.process import ServerProcess, write_conf
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -94,3 +97,22 @@ def test_links_lead_somewhere(document):
     path = ROOT / document
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
         assert (path.parent / target).exists(), f"{document} links to {target}"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A directory with data/ as a first day leaves it."""
+    home = tmp_path_factory.mktemp("docs")
+    write_conf(home, secret="a-secret-for-the-documents")
+    server = ServerProcess(home).start()
+    sent = server.run("send", "calls", "--count", "120", "--url", f"http://127.0.0.1:{server.port}")
+    assert (sent.returncode, server.stop()) == (0, 0)
+    return home
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed, and the recipes are about it")
+@pytest.mark.parametrize("recipe", blocks("sh recipe") + ["tail -qn1 data/log/*.jsonl | jq"])
+def test_recipes_for_the_log_work(home, recipe):
+    assert recipe.strip() in README
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", recipe], cwd=home, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.strip(), done.stderr
