@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -37,6 +38,9 @@ log = logging.getLogger("hookserver.intake")
 
 #: Bodies above this are verified and parsed in a thread. The slowest text of this size takes 15 ms.
 LARGE_BODY = 32 * 1024
+
+#: The paths of the dashboard and the API; nothing else is.
+_APPLICATION = re.compile(r"/(?:(?:api|static|debug)(?:/|$)|health$|metrics$|$)|(?!/)")
 
 _JSON_NAMES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 
@@ -94,9 +98,12 @@ class Intake:
 
     # -- headers only ----------------------------------------------------------------------------
 
-    def owns(self, path: str) -> bool:
-        """Whether ``path`` looks like a hook path, configured or not."""
-        return agora.looks_like(path)
+    def owns(self, method: str, path: str) -> bool:
+        """Whether this request is for intake: a hook path, configured or not, or a POST to nowhere else.
+
+        What is posted to a path that nobody has matches no source, and that is kept as a rejection.
+        """
+        return agora.looks_like(path) or method == "POST" and not _APPLICATION.match(path)
 
     def admit(self, method: str, path: str, headers: Sequence[tuple[str, str]], peer: str) -> Admission | Answer:
         """Decide from the headers. Takes a token of the client's rate when the body may come."""

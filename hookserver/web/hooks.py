@@ -28,7 +28,7 @@ class Hooks:
         method, target, _ = line
         path, _, query = target.partition("?")
         intake = self.intake
-        if not intake.owns(path):
+        if not intake.owns(method, path):
             return None
         if self.draining:
             return draining()

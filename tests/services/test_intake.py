@@ -283,8 +283,14 @@ def test_unmatched_requests_are_limited_too(tmp_path):
 def test_which_paths_are_ours(tmp_path):
     async def scene(found):
         owns = found.intake.owns
-        assert owns("/demo/webhooks") and owns("/unknown/webhooks") and owns("/odd%00/webhooks")
-        assert not any(map(owns, ["/", "/api/events", "/health", "/api/demo/webhooks", "/static/webhooks.js", ""]))
+        assert all(owns(method, path) for method in ("GET", "POST") for path in ("/demo/webhooks", "/unknown/webhooks", "/odd%00/webhooks"))
+        assert all(owns("POST", path) for path in ("/hooks/github", "/wp-login.php", "/apis", "/healthy", "/%61pi/events", "//"))
+        for path in ("/", "/api/events", "/api", "/health", "/metrics", "/api/demo/webhooks", "/static/webhooks.js", "/debug/cache", "", "*",
+                     "http://x/y"):
+            assert not owns("GET", path) and not owns("POST", path)
+        assert not owns("GET", "/hooks/github")
+        answer = await found.post(b"{}", path="/hooks/github")
+        assert error(answer)["code"] == "unmatched" and found.rejections.kept[0][0].body == b"{}"
         admitted = found.intake.admit("POST", "/tiny/webhooks", [JSON], "203.0.113.9")
         assert (admitted.limit, admitted.client) == (1024, "203.0.113.9")
     run(tmp_path, scene)
