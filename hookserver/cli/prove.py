@@ -13,7 +13,7 @@ from .progress import Stages
 def verify(args: argparse.Namespace) -> int:
     """Read everything; exit code 1 if something is wrong."""
     data = recorded_directory(args)
-    with Stages({"log": "bytes", "duplicate index": "records"}) as stages:
+    with Stages({"log": "bytes", "duplicate index": "records", "rollups": "bytes"}) as stages:
         proof = prove(data, stages.update)
     for note in proof.notes:
         print(f"note   {note}")

@@ -16,6 +16,7 @@ from hookserver.store.dedup_check import DedupCheck
 from hookserver.store.disk import Disk
 from hookserver.store.finding import Finding
 from hookserver.store.follow import Watched
+from hookserver.store.rollup_check import RollupCheck
 from hookserver.store.segments import summary_path
 from hookserver.store.verify import Verification
 
@@ -49,6 +50,7 @@ def prove(data: Path, progress: Progress = lambda what, done, total: None) -> Pr
     _prove_log(paths, proof, progress)
     if store_id is not None and not proof.wrong:
         _prove_dedup(paths, store_id, proof, progress)
+        _prove_rollups(paths, proof, progress)
     return proof
 
 
@@ -96,3 +98,11 @@ def _prove_dedup(paths: DataDir, store_id: str, proof: Proof, progress: Progress
         check.close()
     proof.keys = check.entries
     proof.wrong += check.findings
+
+
+def _prove_rollups(paths: DataDir, proof: Proof, progress: Progress) -> None:
+    check = RollupCheck(Disk(), paths)
+    for done, total in check.steps(Watched(paths.root).catalog.durable_seq):
+        progress("rollups", done, total)
+    proof.wrong += check.findings
+    proof.notes += check.notes

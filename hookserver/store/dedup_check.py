@@ -122,7 +122,7 @@ class DedupCheck:
                     ahead = [entry for entry in ahead if entry[2] > end_of_log()]
                 if not bucket % STEP:
                     yield last_seq
-        end = end_of_log()
+        end = end_of_log() if ahead else last_seq
         for table, number, seq in ahead:
             if seq > end:
                 self._tell(self._entry(table, number, seq, f"a key is kept of seq {seq}, but the log ends at {end}"))
