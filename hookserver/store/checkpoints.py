@@ -99,6 +99,10 @@ class Checkpoints:
             if _LIVE.fullmatch(name) and name != path.name:
                 self.disk.unlink(self.index / name)
 
+    def has_manifest(self) -> bool:
+        """Whether there is one, sound or not."""
+        return "checkpoint.json" in self.disk.files(self.index)
+
     def forget(self) -> None:
         """Remove the manifest, so that whatever happens from now on, the next start rebuilds."""
         try:

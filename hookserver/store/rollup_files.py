@@ -268,6 +268,15 @@ def cut_at(disk: Disk, root: Path, seq: int) -> dict[str, Extent]:
     return left
 
 
+def rows_below(disk: Disk, path: Path, seq: int) -> int:
+    """How many bytes at the start of a file are rows below ``seq``. Raises OSError."""
+    fd = disk.open_read(path)
+    try:
+        return _kept(disk, fd, seq)[0] if seq > 1 else 0
+    finally:
+        disk.close(fd)
+
+
 def _kept(disk: Disk, fd: int, seq: int) -> tuple[int, int]:
     kept = crc = 0
     for _, block in blocks(disk, fd, 0, disk.size(fd)):

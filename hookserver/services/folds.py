@@ -1,0 +1,96 @@
+"""All folds together, as the server, a rebuild and a comparison run them: lines in, rows out.
+
+A step that raises is a bug of ours and not a reason to stop taking events or to refuse to start: it is
+logged with its seq, counted, and shown in health; the fold goes on with the next record.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
+
+from hookserver.rollups.counts import Counts
+from hookserver.rollups.entry import Entry, at_ms, decode_entry
+from hookserver.rollups.sessions import LATENESS, Sessions
+from hookserver.rollups.wheel import Span
+from hookserver.store.rollup_files import Doubt
+
+log = logging.getLogger("hookserver.projection")
+
+VERSIONS = {Sessions.name: Sessions.version, Counts.name: Counts.version}
+LOGGED_FAILURES = 20        # each further one is only counted
+
+
+class Folds:
+    """``emit(partition, line)`` takes each settled row. ``seq`` is that of the last record folded."""
+
+    def __init__(self, emit: Callable[[str, bytes], None], *, seq: int = 0, lateness: Span = LATENESS,
+                 sessions: Sessions | None = None, counts: Counts | None = None):
+        self.emit, self.seq = emit, seq
+        self.sessions = sessions or Sessions(lateness)
+        self.counts = counts or Counts()
+        self.failed = 0
+        self.last_failure = ""
+        self._minute, self._minute_ms = "", 0       # the last minute seen in a line
+
+    @classmethod
+    def load(cls, emit: Callable[[str, bytes], None], sections: Mapping[str, Iterable[bytes]], *, seq: int,
+             lateness: Span = LATENESS) -> Folds:
+        """The folds as they were when ``sections`` were saved, ``seq`` being folded. Raises Doubt."""
+        try:
+            return cls(emit, seq=seq, sessions=Sessions.load(sections[Sessions.name], lateness),
+                       counts=Counts.load(sections[Counts.name]))
+        except (KeyError, IndexError, ValueError, TypeError, msgspec.MsgspecError) as error:
+            raise Doubt(f"the live state cannot be read: {error!r}") from None
+
+    def take(self, line: bytes, at: int | None = None) -> Entry | None:
+        """Fold one line; ``at`` in Unix milliseconds when it is known. None when it cannot be understood."""
+        try:
+            entry = decode_entry(line)
+            if at is None:
+                at = self._moment(entry.at)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            self.seq += 1
+            self._fail("decode", self.seq, error)
+            return None
+        self.seq = entry.seq
+        rows: list[tuple[str, bytes]] = []
+        for fold in (self.sessions, self.counts):
+            try:
+                fold.fold(entry, at, rows)
+            except Exception as error:
+                self._fail(fold.name, entry.seq, error)
+        for name, row in rows:
+            self.emit(name, row)
+        return entry
+
+    def _moment(self, text: str) -> int:
+        """``entry.at_ms``, remembering the minute."""
+        if text[:17] != self._minute:
+            self._minute_ms = at_ms(text[:17] + "00.000Z")
+            self._minute = text[:17]
+        return self._minute_ms + int(text[17:19]) * 1000 + int(text[20:23])
+
+    def _fail(self, where: str, seq: int, error: Exception) -> None:
+        self.failed += 1
+        self.last_failure = f"{where}: seq {seq}: {error!r}"
+        if self.failed <= LOGGED_FAILURES:
+            log.error("fold=%s seq=%d could not be folded", where, seq, exc_info=error)
+
+    def snapshot(self) -> Saved:
+        """A copy of the live state of now; shallow, so quick."""
+        return Saved(self.seq, {fold.name: fold.snapshot() for fold in (self.sessions, self.counts)})
+
+
+class Saved:
+    """The live state after ``seq``, to be written in another thread."""
+
+    def __init__(self, seq: int, snapshots: dict):
+        self.seq, self._snapshots = seq, snapshots
+
+    @property
+    def sections(self) -> dict[str, Iterator[bytes]]:
+        """fold -> lines, for ``Checkpoints.write``."""
+        return {name: snapshot.lines() for name, snapshot in self._snapshots.items()}
