@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -36,6 +36,7 @@ from .services.queries import Events
 from .services.refusals import Refusals
 from .services.summaries import summaries
 from .services.system import System
+from .services.upkeep import Upkeep
 from .store.dedup import Dedup, decode_keyed
 from .store.log import Log
 from .store.reader import Reader
@@ -90,6 +91,7 @@ class App:
 
     async def start(self) -> None:
         """Recover, catch up, listen. Raises LockedError, CorruptionError, ConfigError, OSError."""
+        journal.calm_strangers()
         sockets = bind(self.config)
         try:
             self.port = sockets[0].getsockname()[1]
@@ -131,6 +133,10 @@ class App:
         self.system = System(self)
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections,
                              clock=self.clock)
+        self.upkeep = Upkeep(
+            config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
+            window=max((source.dedup_window for source in config.sources.values()), default=0.0),
+            derived={"dedup": partial(asyncio.to_thread, self.dedup.sync)})
         self.hooks = Hooks(self.intake, clock=self.clock)
         self.house = self._house()
         self.door = FrontDoor(self.hooks, build_application(self.house), api_body=API_BODY,
@@ -156,6 +162,7 @@ class App:
         self._server.conn_params.header_timeout = None  # the door's sweep does this
         self._server.add_sockets(sockets)
         self.background.run("sweep", self.door.sweep())
+        self.upkeep.start(self.background)
 
     # -- while it runs ---------------------------------------------------------------------------
 

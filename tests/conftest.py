@@ -66,13 +66,13 @@ def log_watch(request):
 
 @pytest.fixture
 def serve(tmp_path, log_watch):
-    """``serve(server="…", limits="…", **parts_of_the_app)`` starts a server that is stopped after the test."""
+    """``serve(port=0, server="…", limits="…", **parts_of_the_app)`` starts a server that is stopped after the test."""
     from .running import Running, write_conf  # here, so that tests of the pure rooms need no server
 
     started = []
 
-    def start(*, server: str = "", limits: str = "", home=tmp_path, **parts) -> Running:
-        running = Running(write_conf(home, server=server, limits=limits), **parts)
+    def start(*, port: int = 0, server: str = "", limits: str = "", home=tmp_path, **parts) -> Running:
+        running = Running(write_conf(home, port=port, server=server, limits=limits), **parts)
         started.append(running)
         return running
 

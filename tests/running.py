@@ -16,7 +16,7 @@ from .wire import Wire, agora_post, request_bytes
 SECRET = "a secret for tests"
 
 CONF = """\
-server: {{host: 127.0.0.1, port: 0, {server}}}
+server: {{host: 127.0.0.1, port: {port}, {server}}}
 store: {{dir: data, segment_size: 1MiB}}
 limits: {{rate: 1000000/s, {limits}}}
 sources:
@@ -28,11 +28,11 @@ sources:
 """
 
 
-def write_conf(home: Path, *, server: str = "", limits: str = "", text: str = CONF) -> Path:
+def write_conf(home: Path, *, port: int = 0, server: str = "", limits: str = "", text: str = CONF) -> Path:
     """A conf.yaml in ``home``; ``server`` and ``limits`` are further keys of those two mappings."""
     home.mkdir(parents=True, exist_ok=True)
     file = home / "conf.yaml"
-    file.write_text(text.format(server=server, limits=limits, secret=SECRET))
+    file.write_text(text.format(port=port, server=server, limits=limits, secret=SECRET))
     file.chmod(0o600)
     return file
 

@@ -35,4 +35,9 @@ def set_up(level: int = logging.INFO, stream=None) -> None:
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(OneLine())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    calm_strangers()
+
+
+def calm_strangers() -> None:
+    """Once for the process; done by every server, too."""
     logging.getLogger("tornado.general").addFilter(strangers_noise)

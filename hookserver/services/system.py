@@ -56,7 +56,8 @@ class System:
     def warnings(self) -> list[str]:
         """What somebody should look at; the configuration's own warnings are not among them."""
         parts = self._parts
-        return [text for text in (parts.log.error, parts.dedup.error, *parts.projection.warnings()) if text]
+        return [text for text in (parts.log.error, parts.dedup.error, *parts.projection.warnings(),
+                                *parts.upkeep.warnings()) if text]
 
     # -- pages -----------------------------------------------------------------------------------
 
@@ -75,7 +76,7 @@ class System:
             "uptime_seconds": int(time.monotonic() - self._began), "memory": memory(), "loop_lag_ms": self._lag(),
             "status": self.status(), "config": masked(config), "store": self._store(), "dedup": parts.dedup.stats(),
             "checkpoint": parts.projection.checkpointed(), "segments": self._segments(),
-            "rejections": parts.rejections.counts(parts.clock()), "warnings": [*config.warnings, *self.warnings()]}
+            "rejections": parts.rejections.counts(parts.clock()), "upkeep": parts.upkeep.stats(), "warnings": [*config.warnings, *self.warnings()]}
 
     def _lag(self) -> dict:
         lag = self._parts.lag
