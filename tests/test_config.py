@@ -95,7 +95,12 @@ BAD = [
     ("just text", 1, "", "mapping"),
     ("server:\n\tport: 1\n", 2, "", "tab"),
     ("server: {port: 1}\n---\nserver: {}\n", 2, "", "several documents"),
-    ("server: {port: 1\n", 2, "", ""),
+    ("server: {port: 1\n", 1, "", "bracket is opened here"),
+    ("server:\n  host: 'a\nstore: {}\n", 2, "", "quote is opened here"),
+    ("server:\n  host: a: b\n", 2, "", "text with a colon needs quotes"),
+    ("server:\n  host: a\n port: 1\n", 3, "", "indentation"),
+    ("server:\n  hello\n  port: 1\n", 3, "", "colon"),
+    (": x\n", 1, "", "key is missing"),
     ("server: &x {port: 1}\n", 1, "", "anchors"),
     ("server: {port: 1}\nstore: *x\n", 2, "", "aliases"),
     ("server: !!python/object/apply:os.system [id]\n", 1, "", "tags"),
@@ -191,7 +196,7 @@ def test_refusals_name_the_place(tmp_path, text, line, key, part):
     assert error.file == str(tmp_path / "conf.yaml")
     assert part in str(error)
     assert error.key == key
-    if line is not None and key:
+    if line is not None:
         assert error.line == line
     assert SECRET not in str(error)
 

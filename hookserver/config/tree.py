@@ -121,7 +121,7 @@ def parse_text(text: str, file: Path) -> Table:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError("contains a character that YAML does not allow", file=str(file), line=line) from None
     except yaml.YAMLError as error:
-        raise _plain_error(error, text, file) from None
+        raise _plain_error(error, file) from None
     if node is None:
         raise ConfigError("is empty", file=str(file), hint="start from the conf.yaml that comes with hookserver")
     place = Place(file, node.start_mark.line + 1, "")
@@ -130,15 +130,30 @@ def parse_text(text: str, file: Path) -> Table:
     return _convert(node, place)
 
 
-def _plain_error(error: yaml.YAMLError, text: str, file: Path) -> ConfigError:
-    """PyYAML's complaint without its excerpt of the file: the excerpt could show a secret."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+#: (part of PyYAML's problem, part of its context, what we say, hint). The first that fits is taken.
+_PLAINLY = (
+    ("'\\t'", "", "a tab stands where only spaces may", "indent with spaces"),
+    ("", "single document", "holds several documents (---); only one is taken", ""),
+    ("end of stream", "quoted scalar", "a quote is opened here and never closed", ""),
+    ("expected ',' or", "flow", "a bracket is opened here and not closed, or a comma is missing", ""),
+    ("mapping values are not allowed", "", "a colon stands where none may", "check the indentation; text with a colon needs quotes"),
+    ("could not find expected ':'", "", "a colon is missing", "write key: value"),
+    ("but found ':'", "", "a key is missing before the colon", ""),
+    ("expected <block end>", "", "this line does not fit the ones above it", "check the indentation"),
+)
+
+
+def _plain_error(error: yaml.YAMLError, file: Path) -> ConfigError:
+    """PyYAML's complaint in plain words, without its excerpt of the file: the excerpt could show a secret."""
     problem = getattr(error, "problem", None) or "is not YAML"
-    hint = ""
-    if "'\\t'" in problem:
-        problem, hint = "a tab stands where only spaces may", "indent with spaces"
-    elif "single document" in (getattr(error, "context", None) or ""):
-        problem = "holds several documents (---); only one is taken"
+    context = getattr(error, "context", None) or ""
+    mark, hint = getattr(error, "problem_mark", None), ""
+    for part, around, words, advice in _PLAINLY:
+        if part in problem and around in context:
+            if "opened here" in words:
+                mark = error.context_mark
+            problem, hint = words, advice
+            break
     return ConfigError(problem, file=str(file), line=mark.line + 1 if mark else None, hint=hint)
 
 
