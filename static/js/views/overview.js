@@ -96,7 +96,7 @@ function rateCard() {
 function sourceRow(source) {
   const seen = moment(source.last_seen);
   const stale = seen !== null && now() - seen > STALE_MS;
-  const node = seen === null ? h("span", { class: "quiet", title: "Nothing has come from this source yet" }, "never") : time(source.last_seen, { as: "age" });
+  const node = seen === null && source.total !== null ? h("span", { class: "quiet", title: "Nothing has come from this source yet" }, "never") : time(source.last_seen, { as: "age", why: "Not counted yet" });
   node.dataset.stale = STALE_MS;
   return h("tr", null,
     h("th", { scope: "row" }, h("a", { class: "row-link plain-link", href: link(["events"], { source: source.name }) }, sourceTag(source.name)),
@@ -123,8 +123,8 @@ function addresses(sources) {
 function rejectionsCard(rejections) {
   const causes = Object.entries(rejections.by_cause ?? {}).sort((a, b) => b[1] - a[1]);
   const side = h("a", { class: "small", href: link(["rejections"]) }, "All");
-  if (!causes.length) return section("Rejections", { side }, h("p", { class: "quiet small pad" }, "None are kept. What is refused, or fits no source, is kept with its cause and can be looked at."));
-  return section("Rejections by cause", { side }, rankList(causes.map(([cause, n]) => [sent(cause), n, link(["rejections"], { cause })]), { tone: "bad-bar" }));
+  if (!causes.length) return section("Rejections, last hour", { side }, h("p", { class: "quiet small pad" }, "None. What is refused, or fits no source, is kept with its cause and can be looked at."));
+  return section("Rejections by cause, last hour", { side }, rankList(causes.map(([cause, n]) => [sent(cause), n, link(["rejections"], { cause })]), { tone: "bad-bar" }));
 }
 
 function loading() {
