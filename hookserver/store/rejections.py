@@ -198,6 +198,12 @@ class Rejections:
                 "kept": self.kept, "dropped": self.dropped, "lost": sum(ring.lost for ring in self._rings),
                 "write_errors": sum(ring.errors for ring in self._rings), "max_bytes": self.max_bytes}
 
+    def stats(self) -> dict[str, int]:
+        """Real numbers, without a look at the disk."""
+        return {"kept": self.kept, "dropped": self.dropped, "lost": sum(ring.lost for ring in self._rings),
+                "write_errors": sum(ring.errors for ring in self._rings), "bytes": sum(ring.size for ring in self._rings),
+                "max_bytes": self.max_bytes, "paused": int(self.paused)}
+
     # -- in a thread --------------------------------------------------------------------------
 
     def list(self, cause: str | None = None, q: str | None = None, before: int | None = None,

@@ -27,7 +27,7 @@ MAX_WAITING = 4 << 20       # bytes that may wait for the thread
 class Ring:
     """Files of one prefix. ``append`` for one thread; the reading methods for any, they block.
 
-    ``errors``: writes that failed since the start. ``lost``: lines that were not written, for that
+    ``size``: bytes of all files, as far as the thread knows. ``errors``: writes that failed since the start. ``lost``: lines that were not written, for that
     reason or because too much was waiting.
     """
 
@@ -37,7 +37,7 @@ class Ring:
         self.errors = self.lost = 0
         self._trouble = False
         self._fd: int | None = None
-        self._size = 0
+        self._size, self._others = 0, self.bytes()      # of the newest file once it is open, and of all others
         self._given = self._done = 0     # bytes; each changed by one thread only
         self._queue: queue.SimpleQueue[tuple[int, bytes] | threading.Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"ring-{prefix}", daemon=True)
@@ -59,6 +59,10 @@ class Ring:
         done = threading.Event()
         self._queue.put(done)
         return done.wait(timeout)
+
+    @property
+    def size(self) -> int:
+        return self._others + self._size
 
     def close(self, timeout: float = 2.0) -> None:
         """Write what waits and end the thread; a disk that hangs is not waited for."""
@@ -96,13 +100,19 @@ class Ring:
         paths = self.paths()
         newest = paths[-1] if paths else None
         if newest is None or newest.stat().st_size + length + 1 > self._file_bytes:
-            for path in paths[:max(0, len(paths) - self._files + 1)]:
-                path.unlink(missing_ok=True)
+            self._make_room(paths)
             newest = self.directory / f"{self.prefix}-{number:012d}.jsonl"
         self._fd = os.open(newest, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         self._size = os.fstat(self._fd).st_size
+        self._others = sum(size_of(path) for path in self.paths() if path != newest)
         if self._size and os.pread(self._fd, 1, self._size - 1) != b"\n":
             self._size += os.write(self._fd, b"\n")
+
+    def _make_room(self, paths: list[Path]) -> None:
+        sizes = [size_of(path) for path in paths]
+        while paths and (len(paths) >= self._files or sum(sizes) > self.max_bytes - self._file_bytes):
+            paths.pop(0).unlink(missing_ok=True)
+            sizes.pop(0)
 
     def _failed(self, error: OSError) -> None:
         self.errors += 1
