@@ -22,12 +22,13 @@ def mounted(place: Path, *words: str) -> bool:
     return os.geteuid() == 0 and subprocess.run(["mount", *words, str(place)], capture_output=True).returncode == 0
 
 
-@pytest.fixture(params=["tmpfs", "ext4"])
+@pytest.fixture(params=["tmpfs", "ext4", "inodes"])
 def small_disk(request, tmp_path):
-    """A file system of a few megabytes."""
+    """A file system of a few megabytes, or of a few files."""
     place, image = tmp_path / "disk", tmp_path / "image"
-    if request.param == "tmpfs":
-        good = mounted(place, "-t", "tmpfs", "-o", "size=3m", "hookserver-drill")
+    if request.param != "ext4":
+        few = "size=3m" if request.param == "tmpfs" else "size=40m,nr_inodes=60"
+        good = mounted(place, "-t", "tmpfs", "-o", few, "hookserver-drill")
     else:
         image.touch()
         os.truncate(image, 12 << 20)
@@ -42,11 +43,12 @@ def small_disk(request, tmp_path):
 
 @pytest.fixture
 def cramped(small_disk):
-    """A server on the small disk, with a file beside its data that can make room."""
+    """A server on the small disk, with files beside its data that can make room."""
     write_conf(small_disk, secret=SECRET, apps=[APP], segment_size="64KiB")
     server = ServerProcess(small_disk)
     server.start()
-    (small_disk / "ballast").write_bytes(bytes(1 << 20))
+    for number in range(16):
+        (small_disk / f"ballast{number}").write_bytes(bytes(64 << 10))
     yield server
     server.kill()
 
@@ -68,7 +70,8 @@ def test_full_and_free_again(cramped):
     assert admin(cramped, "/api/events?limit=5") == 200
     with Wire(cramped.port) as wire:
         assert ledger.send(wire, ledger.draw(again=0)) == 503
-    (cramped.home / "ballast").unlink()
+    for ballast in cramped.home.glob("ballast*"):
+        ballast.unlink()
     assert resend(ledger, cramped.port) == []
     Load(ledger, cramped.port, most=len(ledger.entries) + 100).wait()
     assert verdict(cramped.data, ledger) == []

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.crash.judge import lines, verdict
+from tests.crash.judge import lines, segments, verdict
 from tests.crash.ledger import Ledger, Load, resend
 from tests.crash.trace import CALLS, check, tracer, works
 from tests.process import ServerProcess
@@ -70,6 +70,19 @@ def test_a_failed_sync_is_the_end_of_the_process(server):
     recovered(server, ledger)
 
 
+def test_a_failed_write_loses_nothing(server):
+    ledger = Ledger(16)
+    server.start()
+    Load(ledger, server.port, most=5).wait()
+    assert server.stop() == 0
+    doomed = traced(server, "-P", str(segments(server.data)[-1]), "-e", "trace=write", "-e", "inject=write:error=EIO:when=4")
+    doomed.start()
+    Load(ledger, doomed.port, stop_on=503).wait()
+    assert any(503 in entry.outcomes for entry in ledger.entries.values())
+    assert doomed.wait() == 74
+    recovered(server, ledger)
+
+
 def test_who_waits_for_a_slow_sync_shares_it(server):
     ledger, slow = Ledger(14), traced(server, "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=700000")
     slow.start()
@@ -97,7 +110,12 @@ def test_who_waits_for_a_slow_sync_shares_it(server):
 
 
 def test_a_sync_that_hangs_is_answered_in_time_and_kept_once(server):
-    ledger, hanging = Ledger(15), traced(server, "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=9500000:when=3")
+    ledger = Ledger(15)
+    server.start()
+    Load(ledger, server.port, most=5).wait()
+    assert server.stop() == 0
+    hanging = traced(server, "-P", str(segments(server.data)[-1]), "-e", "trace=fdatasync",
+                     "-e", "inject=fdatasync:delay_enter=8700000:when=3")
     hanging.start()
     Load(ledger, hanging.port, stop_on=503).wait()
     assert any(503 in entry.outcomes for entry in ledger.entries.values())
