@@ -18,7 +18,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -32,12 +31,16 @@ from .services import journal
 from .services.background import Background, LoopLag
 from .services.intake import Intake
 from .services.overview import Overview, base_url
+from .services.projection import Projection
 from .services.queries import Events
 from .services.refusals import Refusals
 from .services.summaries import summaries
 from .services.system import System
 from .services.upkeep import Upkeep
-from .store.dedup import Dedup, decode_keyed
+from .store.checkpoints import floor_seq
+from .store.datadir import DataDir
+from .store.dedup import Dedup
+from .store.disk import Disk
 from .store.log import Log
 from .store.reader import Reader
 from .store.rejections import Rejections
@@ -79,7 +82,8 @@ class App:
         self.token = ""
         self.state = "starting"
         self.background = Background(lambda name, error: self._end(IO))
-        self._server: httpserver.HTTPServer | None = None
+        self.log: Log | None = None
+        self._server: Server | None = None
 
     @property
     def url(self) -> str:
@@ -101,14 +105,17 @@ class App:
         except BaseException:
             for one in sockets:
                 one.close()
+            if self.log is not None:
+                await self.log.close()
             raise
         self.state = "running"
 
     def _open_store(self) -> None:
-        config = self.config
+        config, disk = self.config, self._disk or Disk()
         try:
             config.data.mkdir(mode=0o750, parents=True, exist_ok=True)
-            self.log = Log.open(config.data, clock=self.clock, disk=self._disk, segment_size=config.store.segment_size)
+            self.log = Log.open(config.data, clock=self.clock, disk=disk, segment_size=config.store.segment_size,
+                                floor_seq=floor_seq(disk, DataDir(config.data)))
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise ConfigError(f"cannot write to the data directory {config.data}: {error.strerror}",
@@ -116,8 +123,11 @@ class App:
             raise
         self.reader = Reader(self.log.catalog, self.log.paths, self.log.disk)
         self.dedup = Dedup.open(
-            config.data / "index" / "dedup", store_id=self.log.store_id, first_seq=1, last_seq=self.log.durable_seq,
-            scan=self.reader.scan, read_record=self.reader.read)
+            config.data / "index" / "dedup", store_id=self.log.store_id,
+            first_seq=self.log.catalog.first_seq, last_seq=self.log.durable_seq,
+            scan=self.reader.scan, read_record=self.reader.read, progress=Told("dedup keys", self.log.durable_seq))
+        self.projection = Projection.open(self.reader, self.log.store_id, keys=self.dedup,
+                                          progress=Told("folds", self.log.durable_seq))
         self.rejections = Rejections(config.data / "rejected", store_id=self.log.store_id, now_ms=self.clock())
         self.token = load_token(config.data / "admin.token")
 
@@ -126,9 +136,10 @@ class App:
         config, loop = self.config, asyncio.get_running_loop()
         self.lag = LoopLag(loop)
         self.hub = Hub(summaries)
-        self.projection = SimpleNamespace(warnings=lambda: [], stats=lambda: {}, checkpointed=lambda: None)
         self.rejections.on_added = self.hub.rejection
-        self.log.on_durable, self.log.on_poison = self._durable, self._poisoned
+        self.projection.subscribers.append(self.hub.events)
+        self.log.on_durable, self.log.on_rotate = self.projection.apply, self.projection.rotated
+        self.log.on_poison = self._poisoned
         self.log.start(loop)
         self.system = System(self)
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections,
@@ -136,7 +147,7 @@ class App:
         self.upkeep = Upkeep(
             config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
             window=max((source.dedup_window for source in config.sources.values()), default=0.0),
-            derived={"dedup": partial(asyncio.to_thread, self.dedup.sync)})
+            derived={"the checkpoint": self.projection.checkpoint}, prepare=self.projection.prepare)
         self.hooks = Hooks(self.intake, clock=self.clock)
         self.house = self._house()
         self.door = FrontDoor(self.hooks, build_application(self.house), api_body=API_BODY,
@@ -147,7 +158,7 @@ class App:
         config = self.config
         base = base_url(config, self.port)
         events = Events(self.reader, self.log.store_id, base_url=base)
-        overview = Overview(config, storage=self.log, rejections=self.rejections, events=events, counts=lambda: None,
+        overview = Overview(config, storage=self.log, rejections=self.rejections, events=events, counts=lambda: self.projection.counts,
                             clock=self.clock, base_url=base, warnings=self.system.warnings)
         return SimpleNamespace(
             auth=Auth(self.token), hosts=Hosts(config.server.host, site_host(config)),
@@ -165,15 +176,6 @@ class App:
         self.upkeep.start(self.background)
 
     # -- while it runs ---------------------------------------------------------------------------
-
-    def _durable(self, batch: list) -> None:
-        for stored in batch:
-            record = decode_keyed(stored.line)
-            if record.key is not None:
-                self.dedup.insert(record.source, record.key, stored.seq, stored.at_ms)
-            else:
-                self.dedup.advance(stored.seq)
-        self.hub.events(batch)
 
     def _poisoned(self, error: BaseException) -> None:
         self._end(IO)
@@ -199,6 +201,7 @@ class App:
         await self.background.stop()
         self.lag.stop()
         await asyncio.to_thread(self.rejections.close)
+        await self.projection.close()
         await asyncio.to_thread(self.dedup.close)
         await self.log.close()
         self.state = "stopped"
@@ -212,6 +215,18 @@ class App:
             log.warning("stopping without an answer to %d requests", len(self.hooks.under_way))
         self.door.close_idle()
         await asyncio.sleep(0)
+
+
+class Told:
+    """Says in the log how far a long catching up has come: ``(seq, …)`` again and again."""
+
+    def __init__(self, what: str, last: int, pause: float = 3.0):
+        self.what, self.last, self.pause, self.next = what, last, pause, time.monotonic() + pause
+
+    def __call__(self, seq: int, *_) -> None:
+        if time.monotonic() > self.next:
+            self.next = time.monotonic() + self.pause
+            log.info("catching up with the log what=%r seq=%d last=%d", self.what, seq, self.last)
 
 
 class Server(httpserver.HTTPServer):
