@@ -92,7 +92,7 @@ def spell(seconds: float) -> str:
 class Stages:
     """Several ``Progress`` one after the other: a new one begins when the stage changes.
 
-    ``units``: stage -> unit. Use it as a context manager.
+    ``units``: stage -> unit, records if not given. Use it as a context manager.
     """
 
     def __init__(self, units: dict[str, str]):
@@ -110,5 +110,5 @@ class Stages:
         """So much of a stage is done."""
         if stage != self._stage:
             self.__exit__(None, None, None)
-            self._stage, self._bar = stage, Progress(stage, self._units.get(stage, "steps"))
+            self._stage, self._bar = stage, Progress(stage, self._units.get(stage, "records"))
         self._bar.update(done, total)

@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 
-from hookserver.services.proof import prove
+from hookserver.errors import CorruptionError
+from hookserver.services import rebuild as rebuilding
+from hookserver.services.proof import prove, prove_keys
 
 from .configured import recorded_directory
 from .progress import Stages
+
+UNITS = {"log": "bytes", "rollups": "bytes"}  # of all other stages: records
 
 
 def verify(args: argparse.Namespace) -> int:
     """Read everything; exit code 1 if something is wrong."""
     data = recorded_directory(args)
-    with Stages({"log": "bytes", "duplicate index": "records", "rollups": "bytes"}) as stages:
+    with Stages(UNITS) as stages:
         proof = prove(data, stages.update)
-    for note in proof.notes:
-        print(f"note   {note}")
-    for finding in proof.wrong:
-        print(f"WRONG  {finding}")
     read = f"{proof.records:,} records in {proof.segments:,} segments, {proof.bytes:,} bytes, {proof.keys:,} keys"
-    print(f"{read}: " + (f"{len(proof.wrong)} found wrong" if proof.wrong else "all is as it must be"))
-    return 1 if proof.wrong else 0
+    return verdict(read, proof.wrong, proof.notes)
+
+
+def rebuild(args: argparse.Namespace) -> int:
+    """Make everything derived again; with ``--check`` only compare, exit code 1 on a difference."""
+    data = recorded_directory(args)
+    with Stages(UNITS) as stages:
+        if not args.check:
+            records = rebuilding.rebuild(data, stages.update)
+        else:
+            try:
+                compared, keys = rebuilding.compare(data, stages.update), prove_keys(data, stages.update)
+            except CorruptionError as error:
+                return verdict("the log itself is damaged", [error], [])
+    if not args.check:
+        print(f"made again from {records:,} records")
+        return 0
+    read = f"folded {compared.records:,} records again: {compared.rows:,} rows and {keys.keys:,} keys compared"
+    return verdict(read, [*compared.wrong, *keys.wrong], [*compared.notes, *keys.notes])
+
+
+def verdict(read: str, wrong: list, notes: Iterable[str]) -> int:
+    """Print every finding and the sum; the exit code."""
+    for note in notes:
+        print(f"note   {note}")
+    for finding in wrong:
+        print(f"WRONG  {finding}")
+    print(f"{read}: " + (f"{len(wrong)} found wrong" if wrong else "all is as it must be"))
+    return 1 if wrong else 0

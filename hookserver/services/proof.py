@@ -54,6 +54,15 @@ def prove(data: Path, progress: Progress = lambda what, done, total: None) -> Pr
     return proof
 
 
+def prove_keys(data: Path, progress: Progress = lambda what, done, total: None) -> Proof:
+    """Compare the dedup index with the log, both ways, and nothing else. Raises CorruptionError, OSError."""
+    proof, paths = Proof(), DataDir(data)
+    store_id = read_format(Disk(), paths)
+    if store_id is not None:
+        _prove_dedup(paths, store_id, proof, progress)
+    return proof
+
+
 def _prove_log(paths: DataDir, proof: Proof, progress: Progress) -> None:
     reading = _read_log(paths, progress)
     proof.segments, proof.records, proof.bytes = reading.segments, reading.records, reading.bytes
