@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from hookserver.errors import ConfigError, HookserverError
+from hookserver.errors import ConfigError, HookserverError, LockedError
 
 from .words import NoSuchThing, UsageError, build_parser
 
@@ -40,6 +40,8 @@ def report(error: Exception) -> int:
         return complain(error, FAILED)
     if isinstance(error, ConfigError):
         return complain(error, CONFIG)
+    if isinstance(error, LockedError):
+        return complain(f"{error}; stop that one first, or name another directory with --data", IO)
     if isinstance(error, HookserverError):
         return complain(error, IO)
     if isinstance(error, OSError):
