@@ -17,18 +17,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
-from hashlib import blake2b
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-
-import msgspec
 
 from hookserver.core.records import EVENT
 from hookserver.errors import CorruptionError, StorageUnavailable
 from hookserver.store.dedup_chain import open_chain, remove_tables, table_paths
-from hookserver.store.dedup_table import (
-    PREPARE_AT, SEQ_MASK, SLOTS, SOFT_LOAD, Table, TableDamaged, latest_ms, pack_value, sync_directory)
+from hookserver.store.dedup_header import TableDamaged
+from hookserver.store.dedup_keys import decode_keyed, fingerprinter
+from hookserver.store.dedup_table import PREPARE_AT, SEQ_MASK, SLOTS, SOFT_LOAD, Table, latest_ms, pack_value, sync_directory
+from hookserver.store.segments import SegmentInfo
 
 log = logging.getLogger("hookserver.dedup")
 
@@ -37,34 +35,16 @@ WORTH_A_SYNC = 50_000                    # records caught up: more than one want
 RECENT = 4096                            # records remembered, so that a quick resend reads no file
 
 
-class Keyed(msgspec.Struct, gc=False):
-    """The members of a record that dedup needs."""
+def window_start(segments: Sequence[SegmentInfo], window_s: float) -> int:
+    """The oldest seq that a rebuilt index needs: all segments before it end before the window does.
 
-    seq: int
-    at: datetime
-    kind: str
-    source: str = ""
-    key: str | None = None
-
-    @property
-    def at_ms(self) -> int:
-        """``at`` in Unix milliseconds."""
-        return round(self.at.timestamp() * 1000)
-
-
-decode_keyed = msgspec.json.Decoder(Keyed).decode
-
-
-def fingerprinter(store_id: str) -> Callable[[str, str], bytes]:
-    """The function from (source, key) to eight bytes. No source's name has a NUL: no two pairs give one text."""
-    start = blake2b(digest_size=8, key=store_id.encode()).copy
-
-    def fingerprint(source: str, key: str) -> bytes:
-        state = start()
-        state.update(f"{source}\0{key}".encode("utf-8", "surrogatepass"))
-        return state.digest()
-
-    return fingerprint
+    ``segments`` oldest first, ``window_s`` the largest window in seconds, counted back from the newest record.
+    """
+    newest = max((info.max_at for info in segments if info.max_at is not None), default=0)
+    for info in segments:
+        if info.max_at is None or info.max_at >= newest - window_s * 1000:
+            return info.first_seq
+    return 1
 
 
 class Dedup:
@@ -121,6 +101,10 @@ class Dedup:
         if not opened or opened[-1].sealed:
             self._use(self._make(self._tier(last_seq - start + 1)), start, first=not opened)
         folded = self._fold(scan(start) if start <= last_seq else (), progress)
+        for table in reversed(self._tables):
+            if table.filling:
+                table.settle()
+                table.stamp(store_id)
         self.seen_seq, self._starting = max(self.seen_seq, last_seq), False
         if folded >= WORTH_A_SYNC:
             self.sync()
@@ -187,10 +171,10 @@ class Dedup:
             table = self._table_of(seq)
         elif table.count >= table.mark and seq > self.seen_seq:
             table = self._look_after_room(seq)
-        try:
-            table.put(self.fingerprint(source, key), pack_value(seq, at_ms), self._same_key, source, key)
-        except TableDamaged as error:
-            raise self._fail(f"{table.path.name}: {error}") from error
+        if table.filling:
+            table.fill(self.fingerprint(source, key), pack_value(seq, at_ms), self._same_key, source, key)
+        else:
+            self._put(table, source, key, seq, at_ms)
         if at_ms > table.max_at:
             table.max_at = at_ms
         if at_ms < table.min_at:
@@ -198,6 +182,12 @@ class Dedup:
         self._recent[seq % RECENT] = (seq, source, key, at_ms)
         if seq > self.seen_seq:
             self.seen_seq = seq
+
+    def _put(self, table: Table, source: str, key: str, seq: int, at_ms: int) -> None:
+        try:
+            table.put(self.fingerprint(source, key), pack_value(seq, at_ms), self._same_key, source, key)
+        except TableDamaged as error:
+            raise self._fail(f"{table.path.name}: {error}") from error
 
     def advance(self, seq: int) -> None:
         """Every record up to ``seq`` has been offered, with or without a key."""
@@ -266,8 +256,9 @@ class Dedup:
         return self._use(spare, seq)
 
     def _use(self, table: Table, seq: int, *, first: bool = False) -> Table:
-        table.first_seq, table.first = seq, first
-        table.stamp(self.store_id)
+        table.first_seq, table.first, table.filling = seq, first, self._starting
+        if not table.filling:
+            table.stamp(self.store_id)
         with self._swap:
             if self._tables:
                 self._tables[0].end_seq = seq

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hookserver.store.dedup_table import Table, TableDamaged, sync_directory
+from hookserver.store.dedup_header import TableDamaged
+from hookserver.store.dedup_table import Table, sync_directory
 
 
 def table_paths(directory: Path) -> list[Path]:

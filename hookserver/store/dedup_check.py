@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from hookserver.core.records import EVENT
-from hookserver.store.dedup import decode_keyed, fingerprinter
 from hookserver.store.dedup_chain import misfit, table_paths
-from hookserver.store.dedup_table import BUCKET_SIZE, HEADER_SIZE, SEQ_MASK, SLOTS, Table, TableDamaged, pack_value
+from hookserver.store.dedup_keys import decode_keyed, fingerprinter
+from hookserver.store.dedup_header import HEADER_SIZE, TableDamaged
+from hookserver.store.dedup_table import BUCKET_SIZE, SEQ_MASK, SLOTS, Table, pack_value
 from hookserver.store.finding import Finding
 
 MOST = 20           # findings named one by one, of each kind; the rest are counted

@@ -22,15 +22,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from zlib import crc32
 
-MAGIC = b"HKSDEDUP"
-VERSION = 1
-HEADER_SIZE = 512
+from hookserver.store.dedup_header import (
+    HEADER_SIZE, RESIDUE, Header, TableDamaged, pack_header, read_header, sealed_bytes)
+
 BUCKET_SIZE = 256
 SLOTS = 15                       # per bucket
 _VALUES_AT = 8 * SLOTS           # fingerprints first, so that one find() looks at 120 bytes
 _COUNT_AT = 16 * SLOTS
 _CRC_AT = BUCKET_SIZE - 4
-_RESIDUE = 0x2144DF1C            # CRC-32 of any message followed by its own CRC-32, little-endian
 _CHUNK = BUCKET_SIZE * 4096      # bytes handled at once when a whole table is written or read
 
 SEQ_BITS = 40
@@ -44,15 +43,9 @@ PREPARE_AT = 0.5                 # of that: time to make its successor
 HARD_LOAD = 0.80                 # here a small successor is made on the spot …
 LAST_LOAD = 0.90                 # … and if that fails, nothing goes in beyond this
 
-_HEAD = struct.Struct("<8sII32sQQQQQqqQI")
-_FLAG_FIRST, _FLAG_SEALED, _FLAG_CLEAN = 1, 2, 4
 _U64 = struct.Struct("<Q")
 _U32 = struct.Struct("<I")
 _PACK_U64, _PACK_U32 = _U64.pack_into, _U32.pack_into
-
-
-class TableDamaged(Exception):
-    """A table, or one bucket of it, is not what was written. The text says why."""
 
 
 def pack_value(seq: int, at_ms: int) -> int:
@@ -71,12 +64,8 @@ def latest_ms(value: int) -> int | None:
     return None if tick == TICK_MAX else TICK_EPOCH_MS + tick * TICK_MS + TICK_MS - 1
 
 
-def _sealed_bytes(body: bytes) -> bytes:
-    return body + _U32.pack(crc32(body))
-
-
 _NOWHERE: list[int] = []
-_EMPTY = _sealed_bytes(bytes(_CRC_AT))
+_EMPTY = sealed_bytes(bytes(_CRC_AT))
 
 
 class Table:
@@ -95,6 +84,7 @@ class Table:
         self.first_seq = self.end_seq = self.synced_seq = self.count = self.body_crc = 0
         self.min_at, self.max_at = 1 << 62, -(1 << 62)
         self.first = self.sealed = self.clean = False
+        self.filling = False        # being rebuilt: see ``fill``
         self.soft_limit = int(self.buckets * SLOTS * SOFT_LOAD)
         self.hard_limit = int(self.buckets * SLOTS * HARD_LOAD)
         self.mark = int(self.soft_limit * PREPARE_AT)    # the count at which the index looks after room
@@ -132,7 +122,7 @@ class Table:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             size = os.fstat(fd).st_size
-            head = read_header(os.pread(fd, HEADER_SIZE, 0), size, store_id)
+            head = read_header(os.pread(fd, HEADER_SIZE, 0), file_size=size, bucket_size=BUCKET_SIZE, store_id=store_id)
             os.posix_fallocate(fd, 0, size)     # a copy may have come back with holes
             table = cls(path, fd, size)
             table._adopt(head)
@@ -151,7 +141,8 @@ class Table:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             size = os.fstat(fd).st_size
-            head = read_header(_read_settled(lambda: os.pread(fd, HEADER_SIZE, 0)), size, store_id)
+            head = read_header(_read_settled(lambda: os.pread(fd, HEADER_SIZE, 0)),
+                               file_size=size, bucket_size=BUCKET_SIZE, store_id=store_id)
             table = cls(path, fd, size, mmap.ACCESS_READ)
             table._adopt(head)
         except BaseException:
@@ -160,9 +151,8 @@ class Table:
         return table
 
     def _adopt(self, head: Header) -> None:
-        for name in ("first_seq", "end_seq", "synced_seq", "count", "min_at", "max_at", "body_crc",
-                     "first", "sealed", "clean"):
-            setattr(self, name, getattr(head, name))
+        for name, value in head._asdict().items():
+            setattr(self, name, value)
 
     def _check_body(self) -> None:
         if self.sealed or self.clean:
@@ -180,7 +170,7 @@ class Table:
         """
         at = HEADER_SIZE + (start & self._mask) * BUCKET_SIZE
         bucket = self._map[at:at + BUCKET_SIZE]
-        if crc32(bucket) != _RESIDUE:
+        if crc32(bucket) != RESIDUE:
             raise self._damaged(start & self._mask)
         return bucket[_COUNT_AT] == SLOTS or bucket.find(fingerprint) >= 0
 
@@ -224,12 +214,47 @@ class Table:
                 return True
             index = self._step(index, start)
 
+    def fill(self, fingerprint: bytes, value: int, same_key: Callable[[int, str, str], bool],
+             source: str, key: str) -> None:
+        """``put`` for a rebuild: twice as quick, without checks, until ``settle`` makes the buckets' CRCs.
+
+        Only for a table whose header says that it is a spare, so that a kill leaves nothing to trust.
+        """
+        data, start = self._map, int.from_bytes(fingerprint, "little")
+        index = start & self._mask
+        while True:
+            at = HEADER_SIZE + index * BUCKET_SIZE
+            count = data[at + _COUNT_AT]
+            place = data.find(fingerprint, at, at + count * 8)
+            while place >= 0:
+                slot = place + _VALUES_AT
+                if not place - at & 7 and same_key(_U64.unpack_from(data, slot)[0] & SEQ_MASK, source, key):
+                    if _U64.unpack_from(data, slot)[0] & SEQ_MASK < value & SEQ_MASK:
+                        _PACK_U64(data, slot, value)
+                    return
+                place = data.find(fingerprint, place + 1, at + count * 8)
+            if count < SLOTS:
+                place = at + count * 8
+                data[place:place + 8] = fingerprint
+                _PACK_U64(data, place + _VALUES_AT, value)
+                data[at + _COUNT_AT] = count + 1
+                self.count += 1
+                return
+            index = self._step(index, start)
+
+    def settle(self) -> None:
+        """Give every bucket that ``fill`` touched its CRC."""
+        for at in range(HEADER_SIZE, self.size, BUCKET_SIZE):
+            if self._map[at + _COUNT_AT]:
+                _PACK_U32(self._map, at + _CRC_AT, crc32(self._map[at:at + _CRC_AT]))
+        self.filling = False
+
     def _bucket(self, index: int) -> tuple[bytes, int]:
         at = HEADER_SIZE + index * BUCKET_SIZE
         bucket = self._map[at:at + BUCKET_SIZE]
-        if crc32(bucket) != _RESIDUE:
+        if crc32(bucket) != RESIDUE:
             bucket = _read_settled(lambda: self._map[at:at + BUCKET_SIZE])
-        if crc32(bucket) != _RESIDUE:
+        if crc32(bucket) != RESIDUE:
             raise self._damaged(index)
         return bucket, bucket[_COUNT_AT]
 
@@ -262,10 +287,10 @@ class Table:
             part = self._map[at:at + _CHUNK]
             for offset in range(0, len(part), BUCKET_SIZE):
                 bucket = part[offset:offset + BUCKET_SIZE]
-                if crc32(bucket) != _RESIDUE:
+                if crc32(bucket) != RESIDUE:
                     place = at + offset
                     bucket = _read_settled(lambda: self._map[place:place + BUCKET_SIZE])    # noqa: B023
-                    if crc32(bucket) != _RESIDUE:
+                    if crc32(bucket) != RESIDUE:
                         raise self._damaged((place - HEADER_SIZE) // BUCKET_SIZE)
                 count = bucket[_COUNT_AT]
                 if count:
@@ -301,45 +326,12 @@ class Table:
 
     def stamp(self, store_id: str) -> None:
         """Write the header without a sync: enough for a kill, and quick enough for the event loop."""
-        flags = self.first * _FLAG_FIRST | self.sealed * _FLAG_SEALED | self.clean * _FLAG_CLEAN
-        head = _HEAD.pack(MAGIC, VERSION, flags, store_id.encode(), self.buckets, self.first_seq, self.end_seq,
-                          self.synced_seq, self.count, self.min_at, self.max_at, 0, self.body_crc)
-        os.pwrite(self._fd, _sealed_bytes(head.ljust(HEADER_SIZE - 4, b"\0")), 0)
+        os.pwrite(self._fd, pack_header(self, store_id), 0)
 
     def close(self) -> None:
         """Let go of the mapping and the descriptor. Writes nothing."""
         self._map.close()
         os.close(self._fd)
-
-
-class Header:
-    """The fields of a table's header, by the names that ``Table`` uses."""
-
-    __slots__ = ("flags", "buckets", "first_seq", "end_seq", "synced_seq", "count", "min_at", "max_at",
-                 "body_crc", "first", "sealed", "clean")
-
-
-def read_header(data: bytes, size: int, store_id: str) -> Header:
-    """Check a header against the size of its file (bytes) and the store it should belong to.
-
-    Raises TableDamaged.
-    """
-    if len(data) < HEADER_SIZE:
-        raise TableDamaged(f"the file has only {size} bytes")
-    if crc32(data[:HEADER_SIZE]) != _RESIDUE:
-        raise TableDamaged("the header fails its check")
-    head = Header()
-    (magic, version, head.flags, owner, head.buckets, head.first_seq, head.end_seq, head.synced_seq,
-     head.count, head.min_at, head.max_at, _, head.body_crc) = _HEAD.unpack_from(data)
-    if magic != MAGIC or version != VERSION:
-        raise TableDamaged(f"not a dedup table of version {VERSION}")
-    if owner.rstrip(b"\0") != store_id.encode():
-        raise TableDamaged("it belongs to another store")
-    if head.buckets <= 0 or head.buckets & (head.buckets - 1) or size != HEADER_SIZE + head.buckets * BUCKET_SIZE:
-        raise TableDamaged(f"the file has {size} bytes, which is not what its header says")
-    head.first = bool(head.flags & _FLAG_FIRST)
-    head.sealed, head.clean = bool(head.flags & _FLAG_SEALED), bool(head.flags & _FLAG_CLEAN)
-    return head
 
 
 def _places(bucket: bytes, fingerprint: bytes, count: int) -> list[int]:
@@ -359,7 +351,7 @@ def _read_settled(read: Callable[[], bytes]) -> bytes:
     """Read until the check passes, a few times: a reader beside the writer may see half a store."""
     for _ in range(20):
         data = read()
-        if crc32(data) == _RESIDUE:
+        if crc32(data) == RESIDUE:
             break
     return data
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from hookserver.core.records import iso_ms
 from hookserver.errors import CorruptionError, StorageUnavailable
-from hookserver.store import dedup_table
-from hookserver.store.dedup import RECENT, Dedup
+from hookserver.store import dedup_header, dedup_table
+from hookserver.store.dedup import RECENT, Dedup, window_start
 from hookserver.store.dedup_check import DedupCheck
 from hookserver.store.dedup_chain import table_paths
+from hookserver.store.segments import SegmentInfo
 
 STORE = "k3f9q2"
 START = 1_790_000_000_000
@@ -214,7 +215,7 @@ def test_a_kill_inside_a_store_costs_one_table(tmp_path, journal, quiet):
     before = path.read_bytes()
     journal.feed(index, 1, seed=9)
     after = path.read_bytes()
-    place = next(i for i in range(dedup_table.HEADER_SIZE, len(after)) if before[i] != after[i])
+    place = next(i for i in range(dedup_header.HEADER_SIZE, len(after)) if before[i] != after[i])
     path.write_bytes(before[:place + 5] + after[place + 5:])
     again = journal.open(tmp_path)
     assert again.entries() == journal.entries(again)
@@ -246,7 +247,7 @@ def test_what_a_power_cut_leaves_is_caught_up(tmp_path, journal, seed):
 def _as_made(index: Dedup, path: Path, size: int) -> bytes:
     """A table as ``create`` leaves it, which has been synced whole before it is used."""
     other = path.with_name("000000.made")
-    buckets = (size - dedup_table.HEADER_SIZE) // dedup_table.BUCKET_SIZE
+    buckets = (size - dedup_header.HEADER_SIZE) // dedup_table.BUCKET_SIZE
     dedup_table.Table.create(other, STORE, buckets).close()
     try:
         return other.read_bytes()
@@ -263,9 +264,9 @@ def flip(data: bytes, at: int) -> bytes:
 
 def reheaded(data: bytes, at: int, new: bytes) -> bytes:
     """A header with other content and a good check."""
-    head = bytearray(data[:dedup_table.HEADER_SIZE - 4])
+    head = bytearray(data[:dedup_header.HEADER_SIZE - 4])
     head[at:at + len(new)] = new
-    return dedup_table._sealed_bytes(bytes(head)) + data[dedup_table.HEADER_SIZE:]
+    return dedup_header.sealed_bytes(bytes(head)) + data[dedup_header.HEADER_SIZE:]
 
 
 DAMAGE = {
@@ -296,8 +297,8 @@ def test_a_damaged_table_is_rebuilt(tmp_path, journal, quiet, damage, which, clo
     journal.feed(index, 5, seed=7)
     if closed:
         index.close()
-    path = [path for path in table_paths(tmp_path) if dedup_table.read_header(
-        path.read_bytes()[:512], path.stat().st_size, STORE).first_seq][which]
+    path = [path for path in table_paths(tmp_path) if dedup_header.read_header(
+        path.read_bytes(), file_size=path.stat().st_size, bucket_size=256, store_id=STORE).first_seq][which]
     path.write_bytes(DAMAGE[damage](path.read_bytes()))
     again = journal.open(tmp_path)
     assert again.entries() == journal.entries(again)
@@ -486,6 +487,19 @@ def test_without_room_for_a_table_it_refuses_and_recovers(tmp_path, journal, mon
     journal.feed(index, 30)
     assert index.entries() == journal.entries(index)
     assert all("cannot be made now" in message for message in quiet())
+
+
+def test_a_rebuild_goes_back_as_far_as_the_window():
+    def segment(first_seq: int, max_at: int | None) -> SegmentInfo:
+        info = SegmentInfo(f"2026-11-22-{first_seq:012d}.jsonl")
+        info.max_at = max_at
+        return info
+
+    segments = [segment(1, START), segment(100, START + 10_000), segment(200, START + 5_000), segment(300, START + 20_000)]
+    assert window_start(segments, 10) == 100        # the third is older, but stands behind one that is not
+    assert window_start(segments, 5) == 300
+    assert window_start(segments, 10**9) == window_start(segments[:1], 0) == 1
+    assert window_start([segment(7, None)], 60) == 7 and window_start([], 60) == 1
 
 
 def test_stats_are_real_numbers(tmp_path, journal):
