@@ -13,6 +13,8 @@ import pytest
 from hookserver import __version__, config
 from hookserver.cli.words import build_parser
 from hookserver.errors import CODES
+from hookserver.web.base import Access
+from hookserver.web.routes import TABLE
 from tests.process import ServerProcess, write_conf
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,6 +76,16 @@ def test_status_table_has_every_status_of_the_error_codes():
     listed = {int(status) for row in rows for status in row.split(",")}
     rare = {403, 417}  # of the dashboard, or of clients that no sender is
     assert listed == {status for status, _ in CODES.values()} - rare | {200}
+
+
+def test_http_table_is_the_route_table():
+    """Each route is in the README with its access. ``{…}`` in one stands for a group in the other."""
+    named = {}
+    for row in re.findall(r"^\| (`.*?) \| (\w+) \|", section("HTTP"), re.MULTILINE):
+        for path in re.findall(r"`(?:[A-Z]+ )?(/[^`]*)`", row[0]):
+            named[re.sub(r"\{\w+\}", "{}", path)] = {"public": Access.PUBLIC, "token": Access.ADMIN}.get(row[1])
+    routes = {re.sub(r"\([^)]*\)", "{}", row.pattern): row.access for row in TABLE if not row.pattern.startswith("/static/")}
+    assert {path: named.get(path) for path in routes} == routes
 
 
 def test_continuous_integration_runs_the_readmes_test_command():
