@@ -23,12 +23,12 @@ class Keyed(msgspec.Struct, gc=False):
     @property
     def at_ms(self) -> int:
         """``at`` in Unix milliseconds."""
-        return _minute_ms(self.at[:16]) + round(float(self.at[17:-1]) * 1000)
+        return _second_ms(self.at[:19]) + int(self.at[20:23])
 
 
-@lru_cache(64)
-def _minute_ms(minute: str) -> int:
-    return parse_ms(minute)
+@lru_cache(16)
+def _second_ms(second: str) -> int:
+    return parse_ms(second)
 
 
 decode_keyed = msgspec.json.Decoder(Keyed).decode
