@@ -134,6 +134,13 @@ class Visit(httputil.HTTPMessageDelegate):
 
     # what the one who serves it may do
 
+    def is_whole(self) -> bool:
+        """Whether all of a body of known length is here; then its time no longer runs."""
+        if self.received != self.length:
+            return False
+        self.phase = ANSWERING
+        return True
+
     def answer(self, answer: Answer) -> None:
         """Write the answer; the request has been read whole, or the connection is gone."""
         write_reply(self.conn, answer, quick=self.quick, head=self.head)

@@ -22,7 +22,9 @@ class Hooks:
     def __init__(self, intake, *, clock: Callable[[], int]):
         self.intake, self.clock = intake, clock
         self.draining = False
-        self.under_way: set[asyncio.Task] = set()
+        self.under_way = 0
+        self.tasks: set[asyncio.Task] = set()
+        self._settled: asyncio.Future | None = None
 
     def __call__(self, visit, line, headers) -> HookCall | Answer | None:
         method, target, _ = line
@@ -43,53 +45,79 @@ class Hooks:
     async def settled(self) -> None:
         """Wait until every request under way has its answer."""
         while self.under_way:
-            await asyncio.wait(self.under_way)
+            self._settled = asyncio.get_running_loop().create_future()
+            await self._settled
+
+    def done(self) -> None:
+        """One request under way has its answer, or nobody who waits for it."""
+        self.under_way -= 1
+        if not self.under_way and self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
 
 
 class HookCall:
-    """One hook request: gathers the body, asks ``intake``, answers."""
+    """One hook request: gathers the body, asks ``intake``, answers.
 
-    __slots__ = ("hooks", "visit", "opening", "peer", "client", "body", "pieces")
+    A body of known length is handed to ``intake`` as soon as it is whole, in the connection's own
+    coroutine: no task is made, and Tornado finds the answer ready when it calls ``finish``.
+    """
+
+    __slots__ = ("hooks", "visit", "opening", "peer", "client", "body", "pieces", "result")
 
     def __init__(self, hooks: Hooks, visit, opening: tuple, peer: str, client: str):
         self.hooks, self.visit, self.opening, self.peer, self.client = hooks, visit, opening, peer, client
         self.body = b""
         self.pieces: list[bytes] | None = None
+        self.result: Answer | None = None
 
-    def data_received(self, chunk: bytes) -> None:
+    def data_received(self, chunk: bytes):
         if not self.body:
             self.body = chunk
         elif self.pieces is None:
             self.pieces = [self.body, chunk]
         else:
             self.pieces.append(chunk)
+        return self._ask() if self.visit.is_whole() else None
 
     def finish(self) -> None:
-        under_way = self.hooks.under_way
-        task = asyncio.get_running_loop().create_task(self._serve())
-        under_way.add(task)
-        task.add_done_callback(under_way.discard)
+        if self.result is not None:
+            self._answer()
+        else:
+            task = asyncio.get_running_loop().create_task(self._ask_and_answer())
+            self.hooks.tasks.add(task)
+            task.add_done_callback(self.hooks.tasks.discard)
 
     def on_connection_close(self) -> None:
         self.body, self.pieces = b"", None
+        if self.result is not None:
+            self.hooks.done()
 
     def refuse(self, refused: Refused, size: int) -> Answer:
         """A refusal that is found out while the body comes in; ``size`` in bytes is what is known of it."""
         request = InboundRequest(*self.opening, b"", self.peer, self.client, self.hooks.clock())
         return self.hooks.intake.refuse(request, refused, size=size)
 
-    async def _serve(self) -> None:
+    async def _ask_and_answer(self) -> None:
+        await self._ask()
+        self._answer()
+
+    async def _ask(self) -> None:
         hooks = self.hooks
+        hooks.under_way += 1
         body = self.body if self.pieces is None else b"".join(self.pieces)
         request = InboundRequest(*self.opening, body, self.peer, self.client, hooks.clock())
         try:
-            answer = draining() if hooks.draining else await hooks.intake.receive(request)
+            self.result = draining() if hooks.draining else await hooks.intake.receive(request)
         except Exception:
             # Nothing was acknowledged; the sender will send again.
             log.exception("unexpected error in intake path=%.120r client=%s bytes=%d", request.path, self.client, len(body))
-            answer = refusal(Refused("internal", retry_after=5))
-        self.visit.answer(answer)
-        log.debug("%s %s %s %d", self.client, request.method, request.path, answer.status)
+            self.result = refusal(Refused("internal", retry_after=5))
+
+    def _answer(self) -> None:
+        self.visit.answer(self.result)
+        log.debug("%s %s %s %d", self.client, self.opening[0], self.opening[1], self.result.status)
+        self.result = None
+        self.hooks.done()
 
 
 def draining() -> Answer:

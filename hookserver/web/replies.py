@@ -44,17 +44,22 @@ def render(answer: Answer, *, close: bool = False, head: bool = False) -> bytes:
 def write_reply(conn, answer: Answer, *, quick: bool, head: bool) -> None:
     """Write ``answer`` on a Tornado connection and finish the request.
 
-    ``quick``: a plain kept-open HTTP/1.1 connection, where we write the head ourselves: half the
-    cost of ``write_headers`` for the same bytes. A client that has gone is no error.
+    ``quick``: a plain kept-open HTTP/1.1 connection, where we write the head ourselves: a fraction of
+    the cost of ``write_headers`` for the same bytes. A client that has gone is no error.
     """
-    if conn.stream.closed():
+    stream = conn.stream
+    if stream.closed():
         conn.finish()
         return
     if quick:
-        conn.write(render(answer))
-    else:
-        headers = httputil.HTTPHeaders({"Server": SERVER, "Content-Type": "application/json", "Date": http_date(),
-                                        "Content-Length": str(len(answer.body)), **answer.headers})
-        conn.write_headers(httputil.ResponseStartLine("", answer.status, httputil.responses[answer.status]), headers,
-                           b"" if head else answer.body)
+        written = stream.write(render(answer))
+        if written.done():
+            conn.finish()
+        else:  # the client reads slowly: no further request of his before this answer has left
+            written.add_done_callback(lambda _: conn.finish())
+        return
+    headers = httputil.HTTPHeaders({"Server": SERVER, "Content-Type": "application/json", "Date": http_date(),
+                                    "Content-Length": str(len(answer.body)), **answer.headers})
+    conn.write_headers(httputil.ResponseStartLine("", answer.status, httputil.responses[answer.status]), headers,
+                       b"" if head else answer.body)
     conn.finish()
