@@ -6,7 +6,7 @@ import { announce } from "./parts/copy.js";
 import { share, ticks, timeTicks, valueAt } from "./scales.js";
 import { shortStamp, stamp } from "./times.js";
 
-const LEFT = 34;
+const edgeFor = (marks, format) => Math.max(24, 11 + 6.6 * Math.max(...marks.map((mark) => (format(mark) ?? "").length)));
 const FOOT = 20;
 const HEAD = 8;
 
@@ -72,7 +72,7 @@ function chart(label, least, draw) {
   return { root: frame, redraw: () => redraw(frame.clientWidth, frame.clientHeight) };
 }
 
-function grid(marks, scale, width, format, edge = LEFT) {
+function grid(marks, scale, width, format, edge) {
   return marks.map((mark) => svg("g", { class: "grid" },
     svg("line", { x1: edge, x2: width, y1: scale(mark), y2: scale(mark) }),
     svg("text", { x: edge - 6, y: scale(mark) + 4, "text-anchor": "end" }, format(mark))));
@@ -96,10 +96,11 @@ export function barChart({ label, height: least = 180, slots, series, format = c
     const marks = ticks(Math.max(0, ...sums), height > 130 ? 3 : 2, whole);
     const top = marks[marks.length - 1];
     const scale = (size) => HEAD + (height - FOOT - HEAD) * (1 - size / top);
-    const pitch = (width - LEFT) / Math.max(1, now.length);
+    const edge = edgeFor(marks, compact);
+    const pitch = (width - edge) / Math.max(1, now.length);
     const bar = Math.min(44, Math.max(1, pitch - (pitch > 8 ? 2.5 : 1)));
-    const x = (index) => LEFT + pitch * index + (pitch - bar) / 2;
-    const labelled = every ?? spaced(now.length, width - LEFT, room);
+    const x = (index) => edge + pitch * index + (pitch - bar) / 2;
+    const labelled = every ?? spaced(now.length, width - edge, room);
     const bars = now.map((slot, index) => {
       let base = 0;
       const parts = kinds.map((kind, at) => {
@@ -110,17 +111,17 @@ export function barChart({ label, height: least = 180, slots, series, format = c
         base += size;
         return svg("rect", { class: kind.tone, x: x(index), y: high, width: bar, height: Math.max(1, low - high), rx: Math.min(2, bar / 3) });
       });
-      const hit = svg("rect", { class: "hit", x: LEFT + pitch * index, y: HEAD, width: pitch, height: height - FOOT - HEAD });
+      const hit = svg("rect", { class: "hit", x: edge + pitch * index, y: HEAD, width: pitch, height: height - FOOT - HEAD });
       const group = slot.href ? svg("a", { href: slot.href, "aria-label": `${slot.head}: ${format(sums[index])}` }, hit, parts) : svg("g", null, parts);
-      const text = labelled(index) ? svg("text", { class: "axis", x: LEFT + pitch * (index + 0.5), y: height - 5, "text-anchor": "middle" }, slot.label) : null;
+      const text = labelled(index) ? svg("text", { class: "axis", x: edge + pitch * (index + 0.5), y: height - 5, "text-anchor": "middle" }, slot.label) : null;
       return [group, text];
     });
     return {
-      nodes: [grid(marks, scale, width, compact), svg("line", { class: "base", x1: LEFT, x2: width, y1: scale(0), y2: scale(0) }), bars],
+      nodes: [grid(marks, scale, width, compact, edge), svg("line", { class: "base", x1: edge, x2: width, y1: scale(0), y2: scale(0) }), bars],
       size: now.length,
-      nearest: (px) => Math.floor((px - LEFT) / pitch),
+      nearest: (px) => Math.floor((px - edge) / pitch),
       at: (index) => ({
-        x: LEFT + pitch * (index + 0.5), head: now[index].head,
+        x: edge + pitch * (index + 0.5), head: now[index].head,
         lines: [...kinds.map((kind, at) => [kind.tone, kind.name, format(now[index].values[at])]).filter((line, at) => kinds.length === 1 || now[index].values[at]),
           ...(kinds.length > 1 ? [["", "All", format(sums[index])]] : [])],
       }),
@@ -142,7 +143,7 @@ function thinned(points, from, to, width) {
 }
 
 /** How many were present when: a step curve of [[ms, n], …] from `from` to `to`. */
-export function stepChart({ label, height: least = 150, points, from, to, noun = "present", left = () => LEFT, marks: wanted = null }) {
+export function stepChart({ label, height: least = 150, points, from, to, noun = "present", left = () => 34, marks: wanted = null }) {
   const frame = chart(label, least, (width, height) => {
     const edge = left();
     const held = [[from, valueAt(points, from)], ...thinned(points, from, to, width - edge)];

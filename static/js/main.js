@@ -50,11 +50,11 @@ function signedIn(next) {
 }
 
 function signedOut() {
-  if (document.body.classList.contains("signed-out")) return;
+  if (location.hash.startsWith("#/login")) return;
   document.body.classList.add("signed-out");
   live.stop();
   const from = location.hash;
-  go(link(["login"], { next: from.length > 2 && !from.startsWith("#/login") ? from : "" }), { replace: true });
+  go(link(["login"], { next: from.length > 2 ? from : "" }), { replace: true });
 }
 
 async function signOut() {
@@ -93,7 +93,7 @@ async function tokenArrived(event) {
   event.stopImmediatePropagation();
   const session = await whoIsThere().catch((error) => { refused = error; return { admin: false }; });
   if (session.admin) signedIn(START);
-  else { document.body.classList.remove("signed-out"); signedOut(); }
+  else signedOut();
 }
 
 async function start() {

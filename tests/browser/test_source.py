@@ -39,3 +39,8 @@ def test_nothing_comes_from_elsewhere():
     for path in FILES:
         for url in re.findall(r"(?:https?:)?//[\w.-]+\.[a-z]{2,}", path.read_text()):
             assert url in ("http://www.w3.org",), f"{path.name}: {url}"
+
+
+def test_every_module_is_fetched_at_once():
+    listed = re.findall(r'rel="modulepreload" href="static/([^"]+)"', (STATIC / "index.html").read_text())
+    assert listed == [str(path.relative_to(STATIC)) for path in SCRIPTS if path.name not in ("main.js", "theme.js")]

@@ -11,21 +11,24 @@ import { moment, time } from "../times.js";
 
 const REFRESH_MS = 10_000;
 const OWN_PLACE = new Set(["warnings", "segments", "config", "config_text"]);
-const IN_WORDS = { p50: "median", at: "at", gc: "gc" };
+const ORDER = ["store", "dedup", "checkpoint", "rejections", "upkeep", "loop_lag_ms", "memory", "versions"];
+const IN_WORDS = { p50: "median" };
 
 const titled = (key) => {
-  const text = IN_WORDS[key] ?? key.replace(/_(bytes|ms|seconds|at)$/, "").replaceAll("_", " ");
+  const text = IN_WORDS[key] ?? key.replace(/_(ms|seconds|at|at_ms)$/, "").replaceAll("_", " ");
   return text.charAt(0).toUpperCase() + text.slice(1);
 };
 
 /** A value by what its key says of it: bytes, milliseconds, seconds, moments, plain numbers, lists. */
 function told(key, item, parent = "") {
+  if (key === "error" && !item) return h("span", { class: "quiet" }, "none");
   if (item === null || item === undefined) return null;
   if (typeof item === "boolean") return item ? "yes" : "no";
   if (typeof item === "number") {
+    if (/(^|_)at_ms$/.test(key)) return time(new Date(item).toISOString());
     if (/(^|_)(bytes|size|anonymous|file|free|min_free|rss)$/.test(key) || /(^|_)(memory|bytes)$/.test(parent)) return bytes(item);
     if (/_ms$/.test(key) || /_ms$/.test(parent)) return millis(item);
-    if (/_seconds$|^uptime$/.test(key)) return span(item);
+    if (/(^|_)seconds$/.test(key)) return item < 10 ? millis(item * 1000) : span(item);
     if (/(_rate|_ratio|_share)$/.test(key)) return percent(item);
     return Number.isInteger(item) ? count(item) : String(Number(item.toPrecision(4)));
   }
@@ -46,7 +49,7 @@ function headline(system) {
     fact("Version", system.version ?? system.versions?.hookserver ?? null, { note: system.python ?? system.versions?.python ? `Python ${system.python ?? system.versions?.python}` : null }),
     fact("Up for", span(uptime)),
     fact("Memory, own", bytes(memory.anonymous), { note: ["mapped files ", value(bytes(memory.file))], why: "The system did not say" }),
-    fact("Loop lag, worst", millis(worst), { note: typeof lag === "object" ? ["p99 ", value(millis(lag.p99))] : null, tone: worst > 50 ? "warn" : "", why: "Not measured yet" }));
+    fact("Loop lag, worst", millis(worst), { note: lag.max_last_minute === undefined ? null : ["last minute ", value(millis(lag.max_last_minute))], tone: worst > 50 ? "warn" : "", why: "Not measured yet" }));
 }
 
 function segmentTable(segments) {
@@ -65,7 +68,8 @@ function segmentTable(segments) {
 }
 
 function drawn(system) {
-  const groups = Object.entries(system).filter(([key, item]) => !OWN_PLACE.has(key) && isGroup(item));
+  const place = ([key]) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
+  const groups = Object.entries(system).filter(([key, item]) => !OWN_PLACE.has(key) && isGroup(item)).sort((a, b) => place(a) - place(b));
   const loose = Object.entries(system).filter(([key, item]) => !OWN_PLACE.has(key) && !isGroup(item));
   const config = system.config_text ?? (system.config === undefined ? null : JSON.stringify(system.config, null, 2));
   return [
