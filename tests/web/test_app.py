@@ -198,7 +198,7 @@ def test_who_waits_for_the_disk_is_answered_and_who_comes_later_is_told(serve):
     disk.go.clear()
     waiting, late = connect(app.port), connect(app.port)
     waiting.sendall(agora_post("demo", SECRET, json.dumps(notice("early")).encode()))
-    until(lambda: app.app.hooks.under_way)
+    until(lambda: app.app.hooks.under_way and len(app.app.door.visits) == 3)
     stopping = threading.Thread(target=app.stop)
     stopping.start()
     until(lambda: app.app.hooks.draining)
