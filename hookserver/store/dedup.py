@@ -22,10 +22,12 @@ from pathlib import Path
 
 from hookserver.core.records import EVENT
 from hookserver.errors import CorruptionError, StorageUnavailable
+from hookserver.store.atomic import clean_temporary
 from hookserver.store.dedup_chain import open_chain, remove_tables, table_paths
 from hookserver.store.dedup_header import TableDamaged
 from hookserver.store.dedup_keys import decode_keyed, fingerprinter
 from hookserver.store.dedup_table import PREPARE_AT, SEQ_MASK, SLOTS, SOFT_LOAD, Table, latest_ms, pack_value, sync_directory
+from hookserver.store.disk import DIRECTORY_MODE, Disk
 from hookserver.store.segments import SegmentInfo
 
 log = logging.getLogger("hookserver.dedup")
@@ -85,7 +87,8 @@ class Dedup:
         log. ``read_record(seq)`` gives a line, or None when retention has removed it. ``progress(seq)``
         is called now and then. Raises OSError, and what ``scan`` raises.
         """
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        clean_temporary(Disk(), directory)
         self = cls(directory, store_id, read_record, tiers)
         opened, why = open_chain(directory, store_id, last_seq)
         self._tables = tuple(reversed(opened))

@@ -22,8 +22,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from zlib import crc32
 
+from hookserver.store.atomic import TEMPORARY
 from hookserver.store.dedup_header import (
     HEADER_SIZE, RESIDUE, Header, TableDamaged, pack_header, read_header, sealed_bytes)
+from hookserver.store.disk import FILE_MODE
 
 BUCKET_SIZE = 256
 SLOTS = 15                       # per bucket
@@ -103,16 +105,18 @@ class Table:
         if buckets & (buckets - 1) or buckets <= 0:
             raise ValueError("the number of buckets is a power of two")
         size = HEADER_SIZE + buckets * BUCKET_SIZE
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        unfinished = path.with_name(TEMPORARY + path.name)
+        fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
         try:
             os.posix_fallocate(fd, 0, size)
             _format(fd, size)
             table = cls(path, fd, size)
             table.write_header(store_id)
+            unfinished.rename(path)
             sync_directory(path.parent)
         except BaseException:
             os.close(fd)
-            path.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
             raise
         return table
 
