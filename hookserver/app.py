@@ -59,6 +59,7 @@ OK, IO, CONFIG = 0, 74, 78      # exit codes (sysexits.h)
 DRAIN = 8.5                     # seconds that requests under way get for their answer
 LAST_CALL = 10.0                # seconds from the first signal to the end, whatever hangs
 API_BODY = 64 * 1024
+MAX_HEADER = 32 * 1024          # bytes; the costliest headers of this size take 20 ms to read
 READ_SIZE = 32 * 1024           # bytes read from a socket at a time
 SPARE_FILES = 64                # descriptors that are not for connections
 
@@ -168,7 +169,7 @@ class App:
 
     def _listen(self, sockets: list[socket.socket]) -> None:
         self._server = Server(self.door, ssl_options=tls_context(self.config), max_body_size=OUT_OF_REACH,
-                              chunk_size=READ_SIZE)
+                              max_header_size=MAX_HEADER, chunk_size=READ_SIZE)
         self._server.most = connection_limit(self.config.limits.connections)
         self._server.conn_params.header_timeout = None  # the door's sweep does this
         self._server.add_sockets(sockets)

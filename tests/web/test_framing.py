@@ -63,8 +63,8 @@ def test_a_tls_hello_on_the_plain_port_is_closed(serve):
     assert statuses(exchange(app.port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")) == []
 
 
-def test_a_header_over_64_kib_is_closed(app):
-    assert statuses(exchange(app.port, HEAD + b"X-A: " + b"a" * 70_000)) == []
+def test_a_header_over_32_kib_is_closed(app):
+    assert statuses(exchange(app.port, HEAD + b"X-A: " + b"a" * 40_000)) == []
 
 
 def test_the_body_of_a_get_is_never_a_request(app):
@@ -77,8 +77,8 @@ def test_the_body_of_a_get_is_never_a_request(app):
     assert app.lines() == []
 
 
-def test_nine_thousand_headers_cost_little(app):
-    request = HEAD + b"".join(b"a%d: b\r\n" % number for number in range(5500)) + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
+def test_thousands_of_headers_or_parameters_are_no_fault(app):
+    request = HEAD + b"".join(b"a%d: b\r\n" % number for number in range(2500)) + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
     assert statuses(exchange(app.port, request)) == [200]
-    query = b"POST /open/webhooks?" + b"a&" * 30_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    query = b"POST /open/webhooks?" + b"a&" * 14_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
     assert statuses(exchange(app.port, query)) == [200]
