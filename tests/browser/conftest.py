@@ -16,7 +16,7 @@ PHONE = {"width": 375, "height": 812}
 DESKTOP = {"width": 1280, "height": 900}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
     """One browser for all tests."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
