@@ -29,6 +29,7 @@ from hookserver.store.log import Stored
 from hookserver.store.reader import Reader
 from hookserver.store.rollup_files import Doubt, Extent, RollupFiles, check, cut_at
 from hookserver.store.segments import SegmentInfo
+from hookserver.store.sorted_runs import remove_runs
 
 log = logging.getLogger("hookserver.projection")
 
@@ -125,6 +126,7 @@ class Projection:
         """Go back to the state before the oldest record of the log; ``catch_up`` does the rest. Blocking."""
         self.checkpoints.forget()
         self._saved_seq = -1
+        remove_runs(self.reader.disk, self.checkpoints.sorted)
         first_seq = self.reader.catalog.first_seq
         extents = cut_at(self.reader.disk, self.checkpoints.rollups, first_seq)
         try:

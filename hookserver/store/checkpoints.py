@@ -61,10 +61,11 @@ class Checkpoints:
         self.manifest_path = paths.index / "checkpoint.json"
         self.rollups = paths.index / "rollups"
         self.boundaries = paths.index / "live"
+        self.sorted = paths.index / "sorted"
 
     def prepare(self) -> None:
         """Make the directories, remove what an interrupted write left. Only for the holder of the lock."""
-        for directory in (self.index, self.rollups, self.boundaries):
+        for directory in (self.index, self.rollups, self.boundaries, self.sorted):
             ensure_dir(self.disk, directory)
             clean_temporary(self.disk, directory)
 

@@ -142,6 +142,10 @@ class RollupFiles:
         file = self._files.get(name)
         return (file.size, file.crc) if file else (0, 0)
 
+    def written(self) -> dict[str, int]:
+        """name -> bytes on disk, of every partition."""
+        return {name: file.written for name, file in list(self._files.items())}
+
     def read(self, name: str, offset: int, length: int) -> bytes:
         """Bytes of a partition, from disk or from the tail. Shorter only at its end."""
         file = self._files.get(name)

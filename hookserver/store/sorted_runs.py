@@ -1,0 +1,183 @@
+"""Sorted extracts of a partition of rows: what a page needs, found without reading the day.
+
+A *run* is a file ``index/sorted/<partition>/<start>-<end>.jsonl``: lines made from the rows between two
+offsets of the partition, in sections, each sorted by a key (a channel's name, a user). Lines lie in blocks
+of about 32 KiB; the last but one line of the file lists for each block its first key, place and CRC-32 (and
+the last line says where that one starts), so a key is found by one bisection in memory and one read. ``FORMAT.md`` has the details.
+
+Runs are derived from rows and can always be made again: one that is damaged is a ``RunDamaged``, and goes.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+
+from hookserver.store.atomic import write_atomically
+from hookserver.store.disk import Disk
+
+VERSION = 1
+BLOCK = 32 << 10
+_NAME = re.compile(r"(\d{1,15})-(\d{1,15})\.jsonl")
+
+#: (key, line with LF) in the order of the keys; the key is the line's first member, named like the section
+Lines = Iterable[tuple[str, bytes]]
+
+
+class RunDamaged(Exception):
+    """A run is not what was written."""
+
+
+class _Block(msgspec.Struct, array_like=True, gc=False):
+    key: str
+    offset: int
+    length: int
+    crc: int
+
+
+class _Footer(msgspec.Struct):
+    version: int
+    sections: dict[str, list[_Block]]
+
+
+_decode_footer = msgspec.json.Decoder(_Footer).decode
+
+
+def run_name(start: int, end: int) -> str:
+    return f"{start}-{end}.jsonl"
+
+
+def list_runs(disk: Disk, directory: Path) -> list[tuple[int, int]]:
+    """(start, end) of the runs that follow each other from 0 on; others are removed. Raises OSError."""
+    try:
+        names = disk.files(directory)
+    except FileNotFoundError:
+        return []
+    found = sorted((int(match[1]), -int(match[2])) for name in names if (match := _NAME.fullmatch(name)))
+    runs: list[tuple[int, int]] = []
+    for start, end in found:            # of two that start together, the longer one comes first
+        if start == (runs[-1][1] if runs else 0) and -end > start:
+            runs.append((start, -end))
+        else:
+            disk.unlink(directory / run_name(start, -end))
+    return runs
+
+
+def write_run(disk: Disk, directory: Path, start: int, end: int, sections: dict[str, Lines]) -> None:
+    """Write a run. The directory is there. Raises OSError."""
+    write_atomically(disk, directory / run_name(start, end), _content(sections))
+
+
+def _content(sections: dict[str, Lines]) -> Iterator[bytes]:
+    listed: dict[str, list[_Block]] = {}
+    offset = 0
+    for section, lines in sections.items():
+        blocks = listed[section] = []
+        for key, block in _blocks(lines):
+            blocks.append(_Block(key, offset, len(block), crc32(block)))
+            offset += len(block)
+            yield block
+    footer = msgspec.json.encode(_Footer(VERSION, listed))
+    yield b"%b\n" % footer
+    yield b'{"footer":%d,"crc":%d}\n' % (offset, crc32(footer))
+
+
+def _blocks(lines: Lines) -> Iterator[tuple[str, bytes]]:
+    first, parts, size = "", [], 0
+    for key, line in lines:
+        if parts and size + len(line) > BLOCK:
+            yield first, b"".join(parts)
+            parts, size = [], 0
+        if not parts:
+            first = key
+        parts.append(line)
+        size += len(line)
+    if parts:
+        yield first, b"".join(parts)
+
+
+def remove_runs(disk: Disk, root: Path) -> None:
+    """Remove all runs below a directory: what they were made of is about to change. Raises OSError."""
+    for name in list(_directories(disk, root, 3)):
+        for file in disk.files(name):
+            if _NAME.fullmatch(file):
+                disk.unlink(name / file)
+
+
+def _directories(disk: Disk, root: Path, depth: int) -> Iterator[Path]:
+    try:
+        names = disk.directories(root)
+    except FileNotFoundError:
+        return
+    for name in names:
+        if depth > 1:
+            yield from _directories(disk, root / name, depth - 1)
+        else:
+            yield root / name
+
+
+class Run:
+    """One run, open for reading. ``find`` and ``lines`` may be called by several threads. Raises RunDamaged."""
+
+    def __init__(self, disk: Disk, path: Path):
+        self.disk, self.path = disk, path
+        try:
+            footer = self._footer()
+        except FileNotFoundError:
+            raise RunDamaged(f"{path} is gone") from None
+        except (msgspec.MsgspecError, ValueError, IndexError) as error:
+            raise RunDamaged(f"{path}: {error}") from None
+        self._sections = footer.sections
+        self._keys = {name: [block.key for block in blocks] for name, blocks in footer.sections.items()}
+
+    def _footer(self) -> _Footer:
+        fd = self.disk.open_read(self.path)
+        try:
+            size = self.disk.size(fd)
+            last = self.disk.read_at(fd, 64, max(0, size - 64)).split(b"\n")[-2]
+            tail = msgspec.json.decode(last, type=dict[str, int])
+            data = self.disk.read_at(fd, size - tail.get("footer", 0) - len(last) - 2, tail.get("footer", 0))
+        finally:
+            self.disk.close(fd)
+        if crc32(data) != tail.get("crc"):
+            raise ValueError("the list of blocks is damaged")
+        footer = _decode_footer(data)
+        if footer.version != VERSION:
+            raise ValueError(f"version {footer.version}")
+        return footer
+
+    def find(self, section: str, key: str) -> bytes | None:
+        """The line of a key, without LF; None when there is none."""
+        place = bisect_right(self._keys[section], key) - 1
+        if place < 0:
+            return None
+        data = self._read(section, place)
+        start = b'{"%b":%b,' % (section.encode(), msgspec.json.encode(key))
+        at = 0 if data.startswith(start) else data.find(b"\n" + start) + 1
+        if not at and not data.startswith(start):
+            return None
+        return data[at:data.index(b"\n", at)]
+
+    def lines(self, section: str) -> Iterator[bytes]:
+        """All lines of a section, without LF, in the order of their keys."""
+        for place in range(len(self._sections[section])):
+            yield from self._read(section, place).split(b"\n")[:-1]
+
+    def _read(self, section: str, place: int) -> bytes:
+        block = self._sections[section][place]
+        try:
+            fd = self.disk.open_read(self.path)
+        except FileNotFoundError:
+            raise RunDamaged(f"{self.path} is gone") from None
+        try:
+            data = self.disk.read_at(fd, block.length, block.offset)
+        finally:
+            self.disk.close(fd)
+        if crc32(data) != block.crc:
+            raise RunDamaged(f"{self.path}: the block at {block.offset} is damaged")
+        return data
