@@ -6,11 +6,16 @@
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
 
-const listeners = { event: new Set(), rejection: new Set(), gap: new Set(), state: new Set() };
+const BATCH_MS = 120;
+
+const listeners = { events: new Set(), rejection: new Set(), gap: new Set(), state: new Set() };
 let source = null;
 let timer = 0;
 let pause = FIRST_PAUSE_MS;
 let wanted = false;
+let arrived = []; // events not told yet: a flood is drawn a few times a second, not once per event
+let told = 0;
+let telling = 0;
 
 /** `state`: "off" | "connecting" | "live" | "reconnecting"; `seq`: the newest event seen, or null. */
 export const status = { state: "off", seq: null, since: 0 };
@@ -26,7 +31,18 @@ function become(state) {
   tell("state", state);
 }
 
-/** Calls `listener` for each message of `kind` until `signal` aborts. */
+function tellEvents() {
+  const batch = arrived;
+  arrived = [];
+  telling = 0;
+  told = performance.now();
+  tell("events", batch);
+}
+
+/**
+ * Calls `listener` until `signal` aborts. Kinds: "events" (a list of summaries, in order), "rejection" (one summary),
+ * "gap" (more was missed than is sent again), "state".
+ */
 export function on(kind, listener, signal) {
   listeners[kind].add(listener);
   signal?.addEventListener("abort", () => listeners[kind].delete(listener), { once: true });
@@ -52,7 +68,8 @@ function open() {
     const summary = parse(message);
     if (!summary) return;
     status.seq = Math.max(status.seq ?? 0, summary.seq);
-    tell("event", summary);
+    arrived.push(summary);
+    telling ||= setTimeout(tellEvents, Math.max(0, told + BATCH_MS - performance.now()));
   });
   current.addEventListener("rejection", (message) => {
     const summary = parse(message);

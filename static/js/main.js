@@ -1,6 +1,7 @@
 // Starts the dashboard: who is there, the routes, the bar.
 
 import { ApiError, get, onAnswers, post } from "./api.js";
+import { hideTip } from "./charts.js";
 import { fill, h } from "./dom.js";
 import { listenForKeys } from "./keys.js";
 import * as live from "./live.js";
@@ -96,6 +97,12 @@ async function tokenArrived(event) {
   else signedOut();
 }
 
+function arrivedAt(entry) {
+  lightNav(entry.nav);
+  hideTip();
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+}
+
 async function start() {
   const main = document.getElementById("main");
   fill(main, skeleton(1, "band"), skeleton(9));
@@ -115,7 +122,7 @@ async function start() {
     const next = location.hash.length > 2 && !location.hash.startsWith("#/login") ? location.hash : "";
     if (!location.hash.startsWith("#/login")) history.replaceState(null, "", link(["login"], { next }));
   }
-  begin(main, notFound, (entry) => lightNav(entry.nav));
+  begin(main, notFound, arrivedAt);
 }
 
 document.querySelector(".skip").addEventListener("click", (event) => {

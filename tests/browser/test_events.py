@@ -145,3 +145,16 @@ def test_rejections_by_cause(server, open_page):
     page.has("Agora-Signature-V2")
     page.go("#/rejections?cause=unmatched")
     page.has("Nothing matches")
+
+
+def test_a_flood_is_drawn_whole(server, open_page):
+    page = open_page(server)
+    page.page.locator(".tail .log li").first.wait_for()
+    page.page.wait_for_selector('.live[data-state="live"]')
+    client = server.client()
+    for number in range(300):
+        client.notice(notice(107, "flood", int(time.time()), uid=number))
+    last = server.app.log.durable_seq
+    page.until("last => Number(document.querySelector('.tail .log li').dataset.seq) === last", last)
+    seqs = page.page.eval_on_selector_all(".tail .log li", "rows => rows.map(row => Number(row.dataset.seq))")
+    assert seqs == list(range(last, last - 30, -1))

@@ -64,8 +64,8 @@ function liveState() {
     if (state !== "live") fill(seq);
   };
   live.on("state", (state) => draw(state));
-  live.on("event", (event) => {
-    fill(seq, `seq ${count(event.seq)}`);
+  live.on("events", (events) => {
+    fill(seq, `seq ${count(events.at(-1).seq)}`);
     delete root.dataset.beat;
     requestAnimationFrame(() => { root.dataset.beat = ""; });
   });
@@ -91,9 +91,9 @@ export function showKeys() {
 export function drawShell(signOut) {
   drawNav();
   fill(document.getElementById("tools"), liveState(),
-    h("button", { type: "button", class: "button square ghost keys-button", "aria-label": "Keys", title: "Keys (?)", onclick: showKeys }, icon("keys")),
+    h("button", { type: "button", class: "button square ghost keys-button signed-in", "aria-label": "Keys", title: "Keys (?)", onclick: showKeys }, icon("keys")),
     themeButton(),
-    h("button", { type: "button", class: "button square ghost sign-out", "aria-label": "Sign out", title: "Sign out", onclick: signOut }, icon("leave")));
+    h("button", { type: "button", class: "button square ghost sign-out signed-in", "aria-label": "Sign out", title: "Sign out", onclick: signOut }, icon("leave")));
   watchConnection();
 }
 

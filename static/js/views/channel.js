@@ -120,7 +120,7 @@ export function showChannel(page) {
   });
   const follow = () => { days.follow(); fill(exports, exportLinks(app, { ...rangeOf(page.query), channel: name })); };
   const soon = throttled(page, LIVE_MS, () => panel.load());
-  live.on("event", (event) => { if (event.app === app) soon(); }, page.signal);
+  live.on("events", (events) => { if (events.some((event) => event.app === app)) soon(); }, page.signal);
   page.onQuery(() => { follow(); panel.load({ fresh: true }); });
   follow();
   fill(page.root, h("header", { class: "head" }, h("div", null, crumbs(page), h("h1", null, sent(name)), sub),

@@ -129,7 +129,7 @@ function drawApp(page, apps) {
   const exports = h("div", { class: "acts" });
   const follow = () => { fill(chipBox, chipList(page)); fill(exports, exportLinks(app, rangeOf(page.query))); };
   const soon = throttled(page, LIVE_MS, () => panel.load());
-  live.on("event", (event) => { if (event.app === app) soon(); }, page.signal);
+  live.on("events", (events) => { if (events.some((event) => event.app === app)) soon(); }, page.signal);
   page.onQuery(() => { bar.follow(); follow(); panel.load({ fresh: true }); });
   follow();
   page.title(`Agora: ${plain(app)}`);

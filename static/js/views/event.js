@@ -90,7 +90,7 @@ function drawn(page, event) {
     fill(steps, stepLink(older, "Older event", "left", "["), stepLink(newer, "Newer event", "right", "]"));
   };
   beside();
-  live.on("event", () => { if (!page.neighbours?.newer) beside(); }, page.signal);
+  live.on("events", () => { if (!page.neighbours?.newer) beside(); }, page.signal);
   const headers = event.headers ?? [];
   return [
     h("header", { class: "head" },

@@ -189,12 +189,15 @@ export function showEvents(page) {
       number === null ? "Show newer events" : `Show ${plural(number, "new event")}`));
   }
 
-  live.on("event", (event) => {
+  live.on("events", (events) => {
     const { q, source, type, app, until } = list.params;
-    if (until || (source && source !== event.source) || (type && type !== event.type) || (app && app !== event.app)) return;
-    if (event.seq <= (list.events[0]?.seq ?? 0) || !list.started) return;
-    newer += 1;
-    offerNewer(q ? null : newer);
+    if (until || !list.started) return;
+    const top = list.events[0]?.seq ?? 0;
+    const fits = (event) => event.seq > top && (!source || source === event.source) && (!type || type === event.type) && (!app || app === event.app);
+    const number = events.filter(fits).length;
+    if (!number) return;
+    newer += number;
+    offerNewer(q ? null : newer); // whether a text matches, only the server knows
   }, page.signal);
   live.on("state", (state) => { if (state === "live" && list.error?.passing) more(); }, page.signal);
   page.signal.addEventListener("abort", () => list?.run?.abort(), { once: true });

@@ -33,17 +33,35 @@ function storeFacts({ store, rejections, sources }) {
     fact("Refused, last hour", count(rejections.last_hour), { note: h("a", { href: link(["rejections"]) }, "Look at them") }));
 }
 
+const slotOf = (at, step, values) => ({ at, head: `${shortClock(at)} to ${shortClock(at + step)}`, label: shortClock(at), values });
+
 function rateData(rate) {
   const start = moment(rate.start);
   const names = Object.keys(rate.series).sort();
   const length = Math.max(0, ...names.map((name) => rate.series[name].length));
   const step = rate.step * 1000;
   const series = names.map((name) => ({ name, tone: tone(name) }));
-  const slots = Array.from({ length }, (_, index) => {
-    const at = start + index * step;
-    return { at, head: `${shortClock(at)} to ${shortClock(at + step)}`, label: shortClock(at), values: names.map((name) => rate.series[name][index] ?? 0) };
-  });
+  const slots = Array.from({ length }, (_, index) => slotOf(start + index * step, step, names.map((name) => rate.series[name][index] ?? 0)));
   return { slots, series, names, step };
+}
+
+/** Counts one event in its minute; the window moves on with it, a source not seen before gets its column. */
+function addTo(data, event) {
+  const { slots, names, series, step } = data;
+  const at = moment(event.at);
+  let column = names.indexOf(event.source);
+  if (column < 0) {
+    column = names.push(event.source) - 1;
+    series.push({ name: event.source, tone: tone(event.source) });
+    for (const slot of slots) slot.values.push(0);
+  }
+  if (at - slots.at(-1).at > slots.length * step) return; // the next answer draws it
+  while (at >= slots.at(-1).at + step) {
+    slots.push(slotOf(slots.at(-1).at + step, step, names.map(() => 0)));
+    slots.shift();
+  }
+  const slot = slots.find((item) => at >= item.at && at < item.at + step);
+  if (slot) slot.values[column] += 1;
 }
 
 /** The chart keeps itself up to date between two answers: each live event is added to its minute. */
@@ -71,23 +89,9 @@ function rateCard() {
       data = rateData(rate);
       draw();
     },
-    add(event) {
+    add(events) {
       if (!data || !data.slots.length) return;
-      const at = moment(event.at);
-      let column = data.names.indexOf(event.source);
-      if (column < 0) {
-        data.names.push(event.source);
-        data.series.push({ name: event.source, tone: tone(event.source) });
-        for (const slot of data.slots) slot.values.push(0);
-        column = data.names.length - 1;
-      }
-      while (at >= data.slots[data.slots.length - 1].at + data.step) {
-        const next = data.slots[data.slots.length - 1].at + data.step;
-        data.slots.push({ at: next, head: `${shortClock(next)} to ${shortClock(next + data.step)}`, label: shortClock(next), values: data.names.map(() => 0) });
-        data.slots.shift();
-      }
-      const slot = data.slots.find((item) => at >= item.at && at < item.at + data.step);
-      if (slot) slot.values[column] += 1;
+      for (const event of events) addTo(data, event);
       draw();
     },
   };
@@ -157,7 +161,7 @@ export function showOverview(page) {
   fill(page.root, h("header", { class: "head" }, h("h1", null, "Overview"), h("div", { class: "acts" },
     h("a", { class: "button", href: link(["events"]) }, icon("search"), "Search events"))), panel.root, tail);
   const soon = throttled(page, 2000, () => panel.load());
-  live.on("event", (event) => { rate.add(event); soon(); }, page.signal);
+  live.on("events", (events) => { rate.add(events); soon(); }, page.signal);
   live.on("rejection", soon, page.signal);
   live.on("state", (state) => { if (state === "live") soon(); }, page.signal);
   page.every(REFRESH_MS, () => panel.load());

@@ -10,17 +10,18 @@ import { emptyBox, Panel, section, skeleton } from "../parts/states.js";
 import { link } from "../router.js";
 
 const SHOWN = 30;
-const HELD = 500;
+const HELD = SHOWN;
 
 /** The card of the live tail. */
 export function liveTail(page) {
   const list = h("ol", { class: "log", "aria-label": "Newest events" });
   const seen = new Set();
   let held = null; // events that came while paused
+  let missed = 0; // of those, how many are not kept
   let drawn = false;
 
   const button = h("button", { type: "button", class: "button small", "aria-pressed": "false", onclick: toggle });
-  const label = () => fill(button, icon(held ? "play" : "pause"), held ? (held.length ? `Resume, ${plural(held.length, "event")} waiting` : "Resume") : "Pause");
+  const label = () => fill(button, icon(held ? "play" : "pause"), held ? (held.length ? `Resume, ${plural(held.length + missed, "event")} waiting` : "Resume") : "Pause");
   const panel = new Panel(page, {
     wait: skeleton(8),
     fetch: (signal) => get("api/events", { limit: SHOWN }, { signal }),
@@ -56,14 +57,18 @@ export function liveTail(page) {
     const waiting = held;
     held = held ? null : [];
     button.setAttribute("aria-pressed", held ? "true" : "false");
-    for (const event of waiting ?? []) put(event);
+    missed = 0;
+    waiting?.slice(-SHOWN).forEach(put);
     label();
   }
 
-  live.on("event", (event) => {
+  live.on("events", (events) => {
     if (!drawn) return;
-    if (!held) put(event);
-    else if (held.length < HELD) { held.push(event); label(); }
+    if (!held) { events.slice(-SHOWN).forEach(put); return; }
+    held.push(...events.filter((event) => !seen.has(event.seq)));
+    missed += Math.max(0, held.length - HELD);
+    held = held.slice(-HELD);
+    label();
   }, page.signal);
   live.on("gap", () => { if (!held) panel.load(); }, page.signal);
   live.on("state", (state) => { if (state === "live" && drawn && !held) panel.load(); }, page.signal);

@@ -105,7 +105,7 @@ export function showUser(page) {
   });
   const follow = () => { days.follow(); fill(exports, exportLinks(app, { ...rangeOf(page.query), uid })); };
   const soon = throttled(page, LIVE_MS, () => panel.load());
-  live.on("event", (event) => { if (event.app === app) soon(); }, page.signal);
+  live.on("events", (events) => { if (events.some((event) => event.app === app)) soon(); }, page.signal);
   page.onQuery(() => { follow(); panel.load({ fresh: true }); });
   follow();
   const back = link(["agora", app], rangeQuery(page.query));
