@@ -78,6 +78,9 @@ def judge(disk, acked, target, *, what):
         assert seq < first or found[seq] == sha256(body), (what, seq)
     assert first - 1 in (0, *acked.retired), what
     assert not [name for name in disk.tree(DATA) if ".hookserver-tmp" in name], what
+    later = Driver(DATA, disk.power_cut(random.Random(1)), **OPTIONS)    # and all of that is durable
+    later.close()
+    assert later.log.last_seq == more.seq and later.log.store_id == driver.log.store_id, what
 
 
 def steps():
@@ -193,4 +196,3 @@ def test_what_a_failed_sync_left_in_the_cache_is_written_again(tmp_path):
     driver.close()
     for seed in range(20):
         judge(disk.power_cut(random.Random(seed)), acked, tmp_path / str(seed), what=f"seed {seed}")
-        disk.off = False

@@ -111,5 +111,6 @@ def expected(bodies, first: int = 1) -> dict[int, str]:
     return {seq: sha256(body) for seq, body in enumerate(bodies, first)}
 
 
-def files(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+def files(root: Path) -> dict[str, bytes | None]:
+    """Relative path -> content of everything below a directory; None for directories."""
+    return {str(path.relative_to(root)): path.read_bytes() if path.is_file() else None for path in sorted(root.rglob("*"))}

@@ -13,6 +13,8 @@ from hookserver.errors import LockedError, Refused, StorageUnavailable, StorePoi
 from hookserver.store import log as log_module
 from hookserver.store.disk import Disk
 from hookserver.store.log import Log
+from hookserver.store.segment_writer import Poisoned
+from hookserver.store.segments import remove_segments
 from tests.store import fsck
 from tests.store.logs import DAY, NOON, Clock, Driver, contents, draft, driving, expected, files, fill, sha256
 
@@ -218,6 +220,17 @@ def test_segments_start_at_a_new_day_and_names_never_go_back(tmp_path):
     assert list(contents(tmp_path / "data")) == list(range(1, 8))
 
 
+def test_a_segment_started_while_the_clock_is_behind_keeps_the_date(tmp_path):
+    clock = Clock()
+    with driving(tmp_path / "data", clock=clock, segment_size=100) as driver:
+        driver.append(b"x")
+        clock.at_ms -= 5 * DAY
+        driver.append(b"x")
+    names = sorted(path.name for path in (tmp_path / "data/log").iterdir())
+    assert names == ["2026-11-22-000000000001.jsonl", "2026-11-22-000000000002.jsonl"]
+    fill(tmp_path / "data", [b"x"])
+
+
 def test_times_come_from_the_clock(tmp_path):
     clock = Clock()
     with driving(tmp_path / "data", clock=clock) as driver:
@@ -341,6 +354,22 @@ def test_a_new_segment_whose_name_is_not_synced_poisons(tmp_path):
     assert contents(tmp_path / "data") == expected([b"a", b"c"])
 
 
+def test_a_poisoned_writer_touches_nothing(tmp_path):
+    disk = FailingDisk()
+    with driving(tmp_path / "data", disk) as driver:
+        driver.append(b"a")
+        writer = driver.log._writer
+        disk.fail["datasync"] = errno.EIO
+        with pytest.raises(Poisoned):
+            writer.append(b"x")
+        disk.fail.clear()
+        disk.calls.clear()
+        for step in (lambda: writer.append(b"x"), lambda: writer.start_segment("2026-11-22-000000000002.jsonl")):
+            with pytest.raises(Poisoned):
+                step()
+        assert disk.calls == []
+
+
 # the disk hangs
 
 def test_commit_timeout_and_the_second_try_makes_no_second_record(tmp_path):
@@ -348,8 +377,9 @@ def test_commit_timeout_and_the_second_try_makes_no_second_record(tmp_path):
     with driving(tmp_path / "data", disk, commit_timeout=0.1) as driver:
         first, = driver.append(b"x")
         assert isinstance(first, StorageUnavailable) and first.code == "commit_timeout"
-        again, = driver.append(b"x")    # its fate is not known yet, so it is not written a second time
-        assert isinstance(again, StorageUnavailable) and again.code == "commit_timeout" and again.retry_after
+        with pytest.raises(StorageUnavailable) as again:    # the first one's fate is not known yet: refused at once
+            driver.log.append(draft(b"x"))
+        assert again.value.code == "commit_timeout" and again.value.retry_after
         assert driver.shown == []
 
         async def until_shown():
@@ -438,7 +468,6 @@ def test_a_log_that_was_never_started_closes(tmp_path):
 
 
 def test_retiring_removes_the_oldest_segments_only(tmp_path):
-    from hookserver.store.segments import remove_segments
     data = tmp_path / "data"
     with driving(data, segment_size=300) as driver:
         for n in range(6):
@@ -448,6 +477,7 @@ def test_retiring_removes_the_oldest_segments_only(tmp_path):
         assert driver.reader.read(1) is None and driver.reader.read(3)
         remove_segments(driver.log.disk, driver.log.paths, [info.name for info in gone])
         assert driver.log.catalog.first_seq == 3
+    assert [path.name[11:23] for path in sorted((data / "index/segments").iterdir())] == ["000000000003", "000000000004", "000000000005"]
     assert list(contents(data)) == [3, 4, 5, 6]
     fill(data, [b"x"], segment_size=300)
     assert list(contents(data)) == [3, 4, 5, 6, 7]
