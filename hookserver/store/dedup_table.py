@@ -163,7 +163,7 @@ class Table:
             if self.crc_of_body() != self.body_crc:
                 raise TableDamaged("the body does not match its checksum")
         else:
-            self.count = sum(len(slots) for _, slots in self.slots())
+            self.count = sum(bucket[_COUNT_AT] for _, bucket in self._buckets())
 
     # -- the hot path -------------------------------------------------------------------------
 
@@ -287,18 +287,20 @@ class Table:
 
     def slots(self) -> Iterator[tuple[int, list[tuple[bytes, int]]]]:
         """The index of each bucket that holds any, with its (fingerprint, value) pairs. Raises TableDamaged."""
+        for index, bucket in self._buckets():
+            count = bucket[_COUNT_AT]
+            if count:
+                yield index, bucket_slots(bucket, count)
+
+    def _buckets(self) -> Iterator[tuple[int, bytes]]:
         for at in range(HEADER_SIZE, self.size, _CHUNK):
             part = self._map[at:at + _CHUNK]
-            for offset in range(0, len(part), BUCKET_SIZE):
-                bucket = part[offset:offset + BUCKET_SIZE]
+            first = (at - HEADER_SIZE) // BUCKET_SIZE
+            for number in range(len(part) // BUCKET_SIZE):
+                bucket = part[number * BUCKET_SIZE:(number + 1) * BUCKET_SIZE]
                 if crc32(bucket) != RESIDUE:
-                    place = at + offset
-                    bucket = _read_settled(lambda: self._map[place:place + BUCKET_SIZE])    # noqa: B023
-                    if crc32(bucket) != RESIDUE:
-                        raise self._damaged((place - HEADER_SIZE) // BUCKET_SIZE)
-                count = bucket[_COUNT_AT]
-                if count:
-                    yield (at + offset - HEADER_SIZE) // BUCKET_SIZE, bucket_slots(bucket, count)
+                    bucket, _ = self._bucket(first + number)
+                yield first + number, bucket
 
     def crc_of_body(self) -> int:
         """CRC-32 of everything after the header, read in chunks; the interpreter's lock is free in each."""
