@@ -38,12 +38,13 @@ export function searchField(label, text, change, { placeholder = "", pause = 350
 export function choice(label, options, chosen, change) {
   const select = h("select", { onchange: () => change(select.value) });
   const root = labelled(label, select);
-  const set = (next, newOptions = options) => {
-    options = newOptions;
-    const all = options.some(([key]) => String(key) === String(next)) ? options : [...options, [next, next]];
+  let offered = options;
+  const set = (next, newOptions = offered) => {
+    offered = newOptions;
+    const all = offered.some(([key]) => String(key) === String(next)) ? offered : [...offered, [next, next]];
     fill(select, all.map(([key, text]) => h("option", { value: String(key) }, text)));
     select.value = String(next);
-    root.classList.toggle("set", String(next) !== String(options[0]?.[0] ?? ""));
+    root.classList.toggle("set", String(next) !== String(offered[0]?.[0] ?? ""));
   };
   set(chosen);
   return { root, select, set };

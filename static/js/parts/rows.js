@@ -1,7 +1,7 @@
 // One event, or one rejection, as a row that is a link.
 
 import { h, sent } from "../dom.js";
-import { bytes } from "../format.js";
+import { bytes, cut } from "../format.js";
 import { link } from "../router.js";
 import { time } from "../times.js";
 import { sourceTag } from "./sources.js";
@@ -24,7 +24,7 @@ export function eventHead() {
     h("span", { class: "c-type" }, "Type"), h("span", { class: "c-title" }, "What"), h("span", { class: "c-client" }, "From"), h("span", { class: "c-size" }, "Size"));
 }
 
-/** A row of an event; `query` (the list's filters) is kept for the way back. */
+/** A row of an event. */
 export function eventRow(event) {
   return h("li", { data: { seq: event.seq } },
     h("a", { class: "log-row", href: link(["events", event.id]) },
@@ -32,7 +32,7 @@ export function eventRow(event) {
       h("span", { class: "c-time" }, time(event.at)),
       h("span", { class: "c-source" }, sourceTag(event.source)),
       h("span", { class: "c-type" }, typeName(event.type)),
-      h("span", { class: "c-title" }, event.title ? sent(event.title, { class: "clip" }) : h("span", { class: "quiet" }, "–")),
+      h("span", { class: "c-title" }, event.title ? sent(event.title, { class: "clip", title: cut(event.title, 300) }) : h("span", { class: "quiet" }, "–")),
       h("span", { class: "c-client mono" }, event.client ? sent(event.client, { class: "clip" }) : null),
       h("span", { class: "c-size" }, value(bytes(event.size)))));
 }
@@ -51,7 +51,7 @@ export function rejectionRow(item) {
       h("span", { class: "c-time" }, time(item.at)),
       h("span", { class: "c-status mono" }, value(item.status)),
       h("span", { class: "c-cause" }, sent(item.cause)),
-      h("span", { class: "c-title mono" }, sent(`${item.method} ${item.path}`, { class: "clip" })),
+      h("span", { class: "c-title mono" }, sent(`${item.method} ${item.path}`, { class: "clip", title: cut(item.path, 300) })),
       h("span", { class: "c-source" }, sourceTag(item.source)),
       h("span", { class: "c-client mono" }, item.client ? sent(item.client, { class: "clip" }) : null),
       h("span", { class: "c-size" }, value(bytes(item.size)))));

@@ -123,7 +123,7 @@ export function showChannel(page) {
   live.on("events", (events) => { if (events.some((event) => event.app === app)) soon(); }, page.signal);
   page.onQuery(() => { follow(); panel.load({ fresh: true }); });
   follow();
-  fill(page.root, h("header", { class: "head" }, h("div", null, crumbs(page), h("h1", null, sent(name)), sub),
+  fill(page.root, h("header", { class: "head" }, h("div", null, crumbs(page), h("h1", null, sent(name, { class: "clamp", title: name })), sub),
     h("div", { class: "filters inline" }, days.nodes, exports)), panel.root);
   panel.load();
 }

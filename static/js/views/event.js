@@ -2,7 +2,7 @@
 
 import { ApiError, get, segment } from "../api.js";
 import { fill, h, sent } from "../dom.js";
-import { bytes, plural } from "../format.js";
+import { bytes, cut, plural } from "../format.js";
 import * as live from "../live.js";
 import { copyButton } from "../parts/copy.js";
 import { tabs } from "../parts/controls.js";
@@ -69,7 +69,7 @@ function facts(event) {
     ["Received", time(event.at)],
     ["Source", h("a", { class: "row-link", href: link(["events"], { source: event.source }) }, sourceTag(event.source))],
     ["Provider", event.provider ?? null],
-    ["App", event.app ? sent(event.app) : undefined],
+    ["App", event.app ? h("a", { class: "row-link", href: link(["agora", event.app]) }, sent(event.app)) : undefined],
     ["Type", h("a", { class: "row-link", href: link(["events"], { type: event.type }) }, sent(event.type))],
     ["Request", h("span", { class: "mono" }, sent(`${event.method} ${event.path}`))],
     ["From", event.client ? h("span", { class: "mono" }, sent(event.client)) : null, "The address is not known"],
@@ -97,7 +97,7 @@ function drawn(page, event) {
       h("div", null,
         h("ol", { class: "crumbs" }, h("li", null, h("a", { href: "#/events" }, "Events")), h("li", null, `seq ${event.seq}`)),
         h("h1", null, typeName(event.type)),
-        h("p", { class: "sub" }, event.title ? [sent(event.title), " · "] : null, time(event.at, { as: "age" }))),
+        h("p", { class: "sub" }, event.title ? [sent(cut(event.title, 500)), " · "] : null, time(event.at, { as: "age" }))),
       h("div", { class: "acts" }, event.curl ? copyButton(() => event.curl, { words: "Copy as curl" }) : null, steps)),
     h("div", { class: "columns event-page" },
       section("Body", { class: "bodies" }, tabs([

@@ -9,6 +9,7 @@ import { eventTypes } from "../parts/names.js";
 import { eventHead, eventRow } from "../parts/rows.js";
 import { learnSources } from "../parts/sources.js";
 import { emptyBox, errorBox, skeleton } from "../parts/states.js";
+import { go, link } from "../router.js";
 import { fromLocalInput, RANGES, shortStamp, sinceOf, toLocalInput } from "../times.js";
 
 const PAGE = 50;
@@ -76,8 +77,14 @@ class Listing {
 function fields(page) {
   const now = (name) => page.query.get(name) ?? "";
   const set = (changes) => page.setQuery(changes);
-  const search = searchField("Search in bodies, headers and types", now("q"), (q) => set({ q }), { placeholder: "channel, uid, notice id, any text" });
+  const look = (q) => {
+    const id = /^(evt|rej)_[0-9a-z]+_\d+$/.exec(q.trim()); // an id is an address
+    if (id) go(link([id[1] === "evt" ? "events" : "rejections", q.trim()])); else set({ q });
+  };
+  const search = searchField("Search in bodies, headers and types", now("q"), look, { placeholder: "channel, uid, notice id, event id, any text" });
   const source = choice("Source", [["", "Any source"]], now("source"), (value) => set({ source: value }));
+  const app = choice("App", [["", "Any app"]], now("app"), (value) => set({ app: value }));
+  app.root.hidden = true;
   const type = suggestField("Type", eventTypes(), now("type"), (value) => set({ type: value }), { placeholder: "Any type" });
   const ranges = [["", "Any time"], ...RANGES.map(([key, text]) => [key, text]), ["custom", "From … to …"]];
   const chosen = () => (now("since") || now("until") ? "custom" : now("range"));
@@ -92,13 +99,16 @@ function fields(page) {
   get("api/overview", null, { signal: page.signal }).then((answer) => {
     learnSources(answer.sources.map((item) => item.name));
     source.set(now("source"), [["", "Any source"], ...answer.sources.map((item) => [item.name, item.name])]);
+    const apps = answer.sources.flatMap((item) => Object.keys(item.urls ?? {}));
+    app.set(now("app"), [["", "Any app"], ...apps.map((name) => [name, name])]);
+    app.root.hidden = apps.length < 2;
   }).catch(() => { /* the list itself says what is wrong */ });
-  const frame = filterBar(search.root, [source.root, type.root, range.root, from.root, to.root], () => FILTERS.filter((name) => name !== "q" && now(name)).length);
+  const frame = filterBar(search.root, [source.root, app.root, type.root, range.root, from.root, to.root], () => FILTERS.filter((name) => name !== "q" && now(name)).length);
   return {
     root: frame.root,
     follow() {
       frame.label();
-      search.set(now("q")); source.set(now("source")); type.set(now("type")); range.set(chosen());
+      search.set(now("q")); source.set(now("source")); app.set(now("app")); type.set(now("type")); range.set(chosen());
       from.set(toLocalInput(now("since"))); to.set(toLocalInput(now("until"))); showDates(chosen() === "custom");
     },
   };

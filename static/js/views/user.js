@@ -91,13 +91,13 @@ export function showUser(page) {
   page.title(`User ${plain(uid)}`);
   const days = dayFields(page);
   const exports = h("div", { class: "acts" });
-  const title = h("h1", null, sent(uid));
+  const title = h("h1", null, sent(uid, { class: "clamp" }));
   const sub = h("p", { class: "sub" }, "uid ", sent(uid));
   const panel = new Panel(page, {
     wait: h("div", null, skeleton(1, "band"), h("div", { class: "columns" }, skeleton(1, "tall"), skeleton(1, "tall"))),
     fetch: (signal) => get(`api/user/${segment(app)}/${segment(uid)}`, rangeOf(page.query), { signal }),
     draw(user) {
-      if (user.account) fill(title, sent(user.account));
+      if (user.account) fill(title, sent(user.account, { class: "clamp", title: user.account }));
       const last = (user.sessions ?? []).map((session) => session.leave_time ?? session.join_time).sort().at(-1);
       fill(sub, "uid ", sent(String(user.uid ?? uid)), last ? [" · last activity ", time(last, { as: "age" })] : null);
       return drawn(page, user);
