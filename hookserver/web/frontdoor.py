@@ -64,11 +64,12 @@ class FrontDoor(httputil.HTTPServerConnectionDelegate):
 
     async def sweep(self) -> None:
         """Close what has taken too long; runs until cancelled."""
+        pause = min(1.0, self.header_timeout / 10, self.body_timeout / 10)
         while True:
-            await asyncio.sleep(min(1.0, self.header_timeout / 4, self.body_timeout / 4))
-            now = self.now()
+            await asyncio.sleep(pause)
+            soon = self.now() + pause  # whose time is up before the next look goes now
             for visit in list(self.visits.values()):
-                visit.check_time(now)
+                visit.check_time(soon)
 
     def close_idle(self) -> int:
         """Close the connections on which no request is under way; returns how many stay."""
