@@ -71,6 +71,39 @@ def test_light_and_dark_follow_the_system_and_the_toggle(server, open_page):
     assert page.page.evaluate(LIGHTNESS) < 120
 
 
+# The lowest contrast of any text with what lies behind it (WCAG 2, 1.4.3), and where.
+CONTRAST = """() => {
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (text) => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = text; pen.fillRect(0, 0, 1, 1); const d = pen.getImageData(0, 0, 1, 1).data; return [d[0], d[1], d[2], d[3] / 255]; };
+  const over = (top, low) => [0, 1, 2].map((at) => top[at] * top[3] + low[at] * (1 - top[3]));
+  const light = (colour) => colour.map((part) => part / 255).map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)).reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = (node) => { let found = [255, 255, 255]; const chain = []; for (let at = node; at; at = at.parentElement) chain.unshift(at); for (const at of chain) found = over(rgba(getComputedStyle(at).backgroundColor), found); return found; };
+  let worst = [21, ""];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const node = walk.currentNode.parentElement;
+    if (!walk.currentNode.textContent.trim() || !node.checkVisibility() || node.closest(".visually-hidden, option, script, noscript, .off")) continue;
+    const style = getComputedStyle(node);
+    const low = behind(node);
+    const pair = [light(over(rgba(node instanceof SVGElement ? style.fill : style.color), low)), light(low)].sort((a, b) => b - a);
+    const ratio = (pair[0] + 0.05) / (pair[1] + 0.05);
+    if (ratio < worst[0]) worst = [ratio, `${node.className} ${walk.currentNode.textContent}`];
+  }
+  return worst;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_can_be_read(server, views, open_page, scheme):
+    page = open_page(server, color_scheme=scheme)
+    for view in [*views, "#/events?q=lobby&range=1h"]:
+        page.go(view)
+        page.until("view => location.hash === view", view)
+        page.settle()
+        ratio, where = page.page.evaluate(CONTRAST)
+        assert ratio >= 4.5, f"{view}: {ratio:.2f} {where}"
+
+
 def test_the_keyboard_reaches_everything(server, open_page):
     page = open_page(server)
     press = page.page.keyboard.press

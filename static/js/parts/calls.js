@@ -4,7 +4,7 @@ import { fill, h } from "../dom.js";
 import { icon } from "./icons.js";
 import { moment, now, shortClock, shortStamp } from "../times.js";
 
-const WHOLE_MS = 6 * 3600_000;
+const WHOLE_MS = 2 * 3600_000; // a longer stretch is shown call by call at first
 const EDGE = 0.02;
 
 /** [[from, to], …] in ms, in order; a call without an end runs to the next one, or to now. */
