@@ -71,7 +71,7 @@ class Folds:
         if text[:17] != self._minute:
             self._minute_ms = at_ms(text[:17] + "00.000Z")
             self._minute = text[:17]
-        return self._minute_ms + int(text[17:19]) * 1000 + int(text[20:23])
+        return self._minute_ms + int(text[17:19] + text[20:23])
 
     def _fail(self, where: str, seq: int, error: Exception) -> None:
         self.failed += 1

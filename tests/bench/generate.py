@@ -7,6 +7,7 @@ The log is what the server would have written; everything derived is then made f
 from __future__ import annotations
 
 import os
+import resource
 import time
 from functools import partial
 from multiprocessing import Pool
@@ -66,10 +67,16 @@ def _draft(notice):
 
 def rebuild(server: ServerProcess, events: int) -> Row:
     """Everything derived from nothing, timed from outside: the start of the interpreter is in it."""
-    began = time.perf_counter()
+    began, used = time.perf_counter(), processor_seconds_of_children()
     done = server.run("rebuild", timeout=3600)
-    seconds = time.perf_counter() - began
+    seconds, used = time.perf_counter() - began, processor_seconds_of_children() - used
     assert done.returncode == 0, done.stdout + done.stderr
     rate = events / seconds
     return Row("rebuild of everything derived", "≥ 100,000 events/s", f"{rate:,.0f} events/s", rate >= 100_000,
-               f"{events:,} events in {seconds:.1f} s")
+               f"{events:,} events in {seconds:.1f} s, {used / events * 1e6:.1f} µs of CPU each")
+
+
+def processor_seconds_of_children() -> float:
+    """CPU time of all processes that we started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
