@@ -20,7 +20,7 @@ from tests.store.logs import DAY, Clock, Driver, sha256
 
 DATA = Path("/data")
 GROUPS = [[b"a" * 700, b"b"], [b"c"], [b"d" * 30, b"e" * 900, b"f"], [b"g"]]
-OPTIONS = {"segment_size": 1500}
+OPTIONS = {"segment_size": 1500, "settled": True}
 ANY_LOG_LINE = pytest.mark.logs("")
 
 

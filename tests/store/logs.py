@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import threading
 from pathlib import Path
 
 from hookserver.core.records import Draft, event_draft
@@ -47,9 +48,12 @@ def sha256(body: bytes) -> str:
 
 
 class Driver:
-    """A ``Log`` with a loop of its own, for tests that are not coroutines."""
+    """A ``Log`` with a loop of its own, for tests that are not coroutines.
 
-    def __init__(self, root: Path, disk=None, *, clock=None, **options):
+    ``settled``: ``append`` also waits for the thread's other work, so that faults hit the same step each time.
+    """
+
+    def __init__(self, root: Path, disk=None, *, clock=None, settled=False, **options):
         self.loop = asyncio.new_event_loop()
         try:
             self.log = Log.open(root, disk=disk, clock=clock or Clock(), **options)
@@ -57,6 +61,7 @@ class Driver:
             self.loop.close()
             raise
         self.reader = Reader(self.log.catalog, self.log.paths, self.log.disk)
+        self.settled = settled
         self.shown: list[int] = []      # seqs, as on_durable gave them
         self.log.on_durable = lambda batch: self.shown.extend(stored.seq for stored in batch)
         self.log.start(self.loop)
@@ -68,7 +73,12 @@ class Driver:
         """Append all at once; for each a ``Stored`` or the exception."""
         async def all_of_them():
             return await asyncio.gather(*[self._one(body) for body in bodies])
-        return self.run(all_of_them())
+        results = self.run(all_of_them())
+        if self.settled:
+            idle = threading.Event()
+            self.log._jobs.put(idle.set)
+            assert idle.wait(30)
+        return results
 
     async def _one(self, body: bytes):
         try:
