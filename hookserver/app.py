@@ -39,7 +39,7 @@ from .services.system import System
 from .services.upkeep import Upkeep
 from .store.checkpoints import floor_seq
 from .store.datadir import DataDir
-from .store.dedup import Dedup
+from .store.dedup import Dedup, window_start
 from .store.disk import Disk
 from .store.log import Log
 from .store.reader import Reader
@@ -125,12 +125,16 @@ class App:
         self.reader = Reader(self.log.catalog, self.log.paths, self.log.disk)
         self.dedup = Dedup.open(
             config.data / "index" / "dedup", store_id=self.log.store_id,
-            first_seq=self.log.catalog.first_seq, last_seq=self.log.durable_seq,
+            first_seq=window_start(self.log.catalog.segments, self._window()), last_seq=self.log.durable_seq,
             scan=self.reader.scan, read_record=self.reader.read, progress=Told("dedup keys", self.log.durable_seq))
         self.projection = Projection.open(self.reader, self.log.store_id, keys=self.dedup,
                                           progress=Told("folds", self.log.durable_seq))
         self.rejections = Rejections(config.data / "rejected", store_id=self.log.store_id, now_ms=self.clock())
         self.token = load_token(config.data / "admin.token")
+
+    def _window(self) -> float:
+        """The largest dedup window, in seconds."""
+        return max((source.dedup_window for source in self.config.sources.values()), default=0.0)
 
     def _build(self) -> None:
         """Everything that stands on the store. On the loop."""
@@ -141,13 +145,14 @@ class App:
         self.projection.subscribers.append(self.hub.events)
         self.log.on_durable, self.log.on_rotate = self.projection.apply, self.projection.rotated
         self.log.on_poison = self._poisoned
+        self.dedup.on_damage = lambda why: self._end(IO)    # the next start mends it
         self.log.start(loop)
         self.system = System(self)
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections,
                              clock=self.clock)
         self.upkeep = Upkeep(
             config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
-            window=max((source.dedup_window for source in config.sources.values()), default=0.0),
+            window=self._window(),
             derived={"the checkpoint": self.projection.checkpoint}, prepare=self.projection.prepare)
         self.hooks = Hooks(self.intake, clock=self.clock)
         self.house = self._house()

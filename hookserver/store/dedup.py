@@ -46,7 +46,7 @@ def window_start(segments: Sequence[SegmentInfo], window_s: float) -> int:
     for info in segments:
         if info.max_at is None or info.max_at >= newest - window_s * 1000:
             return info.first_seq
-    return 1
+    return segments[0].first_seq if segments else 1
 
 
 class Dedup:

@@ -196,13 +196,8 @@ class Rejections:
                 hour.update(counts)
         return {"by_cause": dict(self.by_cause), "last_hour": hour.total(), "last_hour_by_cause": dict(hour),
                 "kept": self.kept, "dropped": self.dropped, "lost": sum(ring.lost for ring in self._rings),
-                "write_errors": sum(ring.errors for ring in self._rings), "max_bytes": self.max_bytes}
-
-    def stats(self) -> dict[str, int]:
-        """Real numbers, without a look at the disk."""
-        return {"kept": self.kept, "dropped": self.dropped, "lost": sum(ring.lost for ring in self._rings),
-                "write_errors": sum(ring.errors for ring in self._rings), "bytes": sum(ring.size for ring in self._rings),
-                "max_bytes": self.max_bytes, "paused": int(self.paused)}
+                "write_errors": sum(ring.errors for ring in self._rings), "paused": self.paused,
+                "bytes": sum(ring.size for ring in self._rings), "max_bytes": self.max_bytes}
 
     # -- in a thread --------------------------------------------------------------------------
 

@@ -140,7 +140,7 @@ def test_a_flood_fills_neither_disk_nor_memory(opened, tmp_path):
     rejections.flush()
     assert sum(path.stat().st_size for path in (tmp_path / "rejected").iterdir()) <= 1 << 20
     assert len(list((tmp_path / "rejected").iterdir())) <= 4
-    assert rejections.stats()["bytes"] == rejections.bytes() <= rejections.max_bytes
+    assert rejections.counts(NOW)["bytes"] == rejections.bytes() <= rejections.max_bytes
     assert len(rejections.recent) == 50 and len(rejections.by_cause) == 1
     assert rejections.get(own["id"]).raw_body() == b"the one to keep"   # strangers have their own half
     counts = rejections.counts(NOW)
@@ -153,7 +153,7 @@ def test_a_smaller_limit_takes_effect(opened):
         refuse(first, b"x" * 4000)
     first.close()
     second = opened(per_minute=10**9, max_bytes=1 << 18)
-    assert second.stats()["bytes"] > 1 << 18
+    assert second.counts(NOW)["bytes"] > 1 << 18
     for _ in range(20):
         refuse(second, b"x" * 4000)
     second.flush()
