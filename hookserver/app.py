@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import resource
@@ -60,7 +61,7 @@ DRAIN = 8.5                     # seconds that requests under way get for their 
 LAST_CALL = 10.0                # seconds from the first signal to the end, whatever hangs
 API_BODY = 64 * 1024
 MAX_HEADER = 32 * 1024          # bytes; the costliest headers of this size take 20 ms to read
-READ_SIZE = 32 * 1024           # bytes read from a socket at a time
+READ_SIZE = 16 * 1024           # bytes read from a socket at a time
 SPARE_FILES = 64                # descriptors that are not for connections
 
 
@@ -330,6 +331,7 @@ async def _live(config: Config, announce: Callable[[str], None]) -> int:
     for warning in config.warnings:
         log.warning("%s", warning)
     await app.start()
+    gc.freeze()  # what is alive now stays: no full collection need look at it again
     announce(f"{app.url}/#token={app.token}")
     log.info("serving url=%s version=%s pid=%d", app.url, __version__, os.getpid())
     code = await ended.get()
