@@ -42,22 +42,23 @@ class Progress:
 
     def _show(self, last: bool = False) -> None:
         self._shown = self._clock()
+        words = self._words(last)
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
-            self._stream.write("\r\x1b[K" + self._text(bar=True, last=last)[:width] + ("\n" if last else ""))
+            room = width - len("  ".join(words)) - 2
+            if self._total and room >= 6:
+                words.insert(1, draw_bar(min(1.0, self._done / self._total), min(room, 30)))
+            self._stream.write("\r\x1b[K" + "  ".join(words)[:width] + ("\n" if last else ""))
         else:
-            self._stream.write(self._text(bar=False, last=last) + "\n")
+            self._stream.write("  ".join(words) + "\n")
         self._stream.flush()
 
-    def _text(self, *, bar: bool, last: bool) -> str:
+    def _words(self, last: bool) -> list[str]:
         spent = max(self._clock() - self._began, 1e-9)
         rate = self._done / spent
         parts = [self._label]
         if self._total:
-            share = min(1.0, self._done / self._total)
-            if bar:
-                parts.append(draw_bar(share, 24))
-            parts.append(f"{share:4.0%}" if bar else f"{share:.0%}")
+            parts.append(f"{min(1.0, self._done / self._total):.0%}")
             parts.append(f"{self._done:,} of {self._total:,} {self._unit}")
         else:
             parts.append(f"{self._done:,} {self._unit}")
@@ -66,7 +67,7 @@ class Progress:
             parts.append(f"in {spell(spent)}")
         elif self._total and rate:
             parts.append(f"{spell(max(0, self._total - self._done) / rate)} left")
-        return "  ".join(parts)
+        return parts
 
 
 def draw_bar(share: float, width: int) -> str:

@@ -25,7 +25,7 @@ def send(args: argparse.Namespace) -> int:
     senders.probe(url)
     run = senders.Senders(url, messages(args, app_id, secret), concurrency=args.concurrency, rate=pace(args, conf, source),
                           on_reply=lambda tally: bar.update(len(tally.latencies)))
-    with Progress(f"{source.name} -> {url}", "events", args.count) as bar:
+    with Progress(source.name, "events", args.count) as bar:
         tally = run.run()
     print(summary(tally))
     return 0 if set(tally.statuses) <= {401 if args.bad_signature else 200} else 1
@@ -72,7 +72,7 @@ def summary(tally: senders.Tally) -> str:
         extra = f" ({tally.duplicates:,} of them duplicates)" if status == 200 and tally.duplicates else ""
         lines.append(f"{status or 'no answer'}: {count:,}{extra}")
     if tally.put_off:
-        lines.append(f"put off and sent again: {tally.put_off:,}")
+        lines.append("put off and sent again: " + ", ".join(f"{status}: {count:,}" for status, count in tally.put_off.items()))
     times = ", ".join(f"{name} {(tally.percentile(share) or 0) * 1000:.1f} ms"
                       for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("slowest", 1.0)))
     return f"answers  {', '.join(lines) or 'none'}\nlatency  {times}"

@@ -63,7 +63,7 @@ class Tally:
 
     statuses: Counter = field(default_factory=Counter)
     duplicates: int = 0
-    put_off: int = 0  # answers that said "later"; the message was sent again
+    put_off: Counter = field(default_factory=Counter)  # statuses that said "later"; the message was sent again
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -231,7 +231,7 @@ class Senders:
         while reply.later is not None and failures < RETRIES and not self._stopping.wait(min(reply.later, PATIENCE)):
             failures += reply.status == 503  # too fast is no failure
             with self._give:
-                self.tally.put_off += 1
+                self.tally.put_off[reply.status] += 1
             reply = connection.send(message)
         return reply
 
