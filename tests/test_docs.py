@@ -128,3 +128,20 @@ def test_recipes_for_the_log_work(home, recipe):
     assert recipe.strip() in README
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", recipe], cwd=home, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.strip(), done.stderr
+
+
+def test_architecture_names_files_that_are_there_and_every_room():
+    text = (ROOT / "hookserver" / "ARCHITECTURE.md").read_text()
+    for name in re.findall(r"`([\w/]+\.py)`", text):
+        bases = (ROOT, ROOT / "hookserver", *(path for path in (ROOT / "hookserver").iterdir() if path.is_dir()))
+        assert any((base / name).is_file() for base in bases), name
+    table = text.split("## Rooms")[1].split("## ")[0]
+    for path in (ROOT / "hookserver").iterdir():
+        if path.name not in ("__init__.py", "__main__.py", "__pycache__") and (path.is_dir() or path.suffix == ".py"):
+            assert f"| `{path.name}" in table, path.name
+
+
+def test_nginx_lets_through_what_the_server_takes():
+    [block] = blocks("nginx")
+    default = next(default for key, _, default, _ in config.describe() if key == "limits.body")
+    assert f"client_max_body_size {default.removesuffix('iB').lower()};" in block
