@@ -62,14 +62,29 @@ class User(msgspec.Struct, frozen=True, gc=False):
 
 
 class Room:
-    """What has live state in a channel, and the last record that touched any of it. An index only."""
+    """What has live state in a channel: an index of ``users`` and ``mentions``, not saved."""
 
-    __slots__ = ("users", "mentions", "seq")
+    __slots__ = ("users", "mentions")
 
-    def __init__(self, seq: int) -> None:
+    def __init__(self) -> None:
         self.users: dict[int | str, None] = {}
         self.mentions: dict[Mention, None] = {}
-        self.seq = seq
+
+
+class View(msgspec.Struct, frozen=True, gc=False):
+    """The live state after ``seq``. ``touched``: the last record that changed anything of a channel."""
+
+    seq: int
+    users: dict[Key, User]
+    destroyed: dict[Place, tuple[Destroyed, ...]]
+    touched: dict[Place, int]
+
+    def sessions(self, app: str, channel: str, uid: int | str) -> list[Session]:
+        """What is not settled of a user in a channel."""
+        user = self.users.get((app, channel, uid))
+        if user is None or not user.facts:
+            return []
+        return sessions_of(user.facts, self.destroyed.get((app, channel), ()), user.before)
 
 
 class Sessions:
@@ -87,6 +102,7 @@ class Sessions:
         self.destroyed: dict[Place, tuple[Destroyed, ...]] = {}
         self.mentions: dict[tuple[str, Mention], tuple[int, int]] = {}
         self.rooms: dict[Place, Room] = {}
+        self.touched: dict[Place, int] = {}     # the last record that changed anything of a channel
         self.time = LogTime()
         self.seq = 0
         self.counts = dict.fromkeys(("folded", "repeated", "late", "unfolded", "churn", "settled"), 0)
@@ -136,7 +152,7 @@ class Sessions:
                 return
             user = User(facts, fact.seq, fact.now, user.floor, user.before)
         self.users[key] = user
-        self.rooms[key[:2]].seq = fact.seq
+        self.touched[key[:2]] = fact.seq
         self.counts["folded"] += 1
         if fact.reason == CHURN and fact.event in LEAVES:
             self.counts["churn"] += 1
@@ -148,9 +164,8 @@ class Sessions:
         now, seq, place = self.time.now, self.seq, (app, mention.channel)
         self.mentions[app, mention] = (seq, now)
         self._settling.put((app, mention), now, seq)
-        room = self._room(place)
-        room.mentions[mention] = None
-        room.seq = seq
+        self._room(place).mentions[mention] = None
+        self.touched[place] = seq
         self.counts["folded"] += 1
         if mention.product == RTC and mention.event == DESTROYED:
             self._destroy(place, Destroyed(mention.ts, seq, now))
@@ -164,14 +179,15 @@ class Sessions:
     def _room(self, place: Place) -> Room:
         room = self.rooms.get(place)
         if room is None:
-            room = self.rooms[place] = Room(self.seq)
+            room = self.rooms[place] = Room()
+            self.touched[place] = self.seq
         return room
 
     def _close_if_empty(self, place: Place) -> None:
         room = self.rooms[place]
-        room.seq = self.seq
+        self.touched[place] = self.seq
         if not room.users and not room.mentions:
-            del self.rooms[place]
+            del self.rooms[place], self.touched[place]
             self.destroyed.pop(place, None)
 
     # -- settling ---------------------------------------------------------------------------------
@@ -215,7 +231,7 @@ class Sessions:
         if floor is user.floor:
             return user
         self.users[key] = settled = User(facts, self.seq, self.time.now, floor, before)
-        self.rooms[key[:2]].seq = self.seq
+        self.touched[key[:2]] = self.seq
         return settled
 
     def _settle_mention(self, app: str, mention: Mention, out: Out) -> None:
@@ -225,25 +241,21 @@ class Sessions:
         del self.rooms[place].mentions[mention]
         self._close_if_empty(place)
 
-    # -- asking (also from other threads: every value is replaced and never changed) -----------------
+    # -- asking -----------------------------------------------------------------------------------
 
-    def live_sessions(self, app: str, channel: str) -> list[tuple[int | str, Session]]:
-        """(uid, session) of all that is not settled in a channel."""
+    def view(self) -> View:
+        """What is live at this moment, for other threads to look at while the fold goes on."""
+        return View(self.seq, self.users.copy(), self.destroyed.copy(), self.touched.copy())
+
+    def users_in(self, app: str, channel: str) -> list[int | str]:
+        """The users of a channel that have live state."""
         room = self.rooms.get((app, channel))
-        uids = list(room.users) if room else ()
-        return [(uid, session) for uid in uids for session in self.live_sessions_of(app, channel, uid)]
+        return list(room.users) if room else []
 
-    def live_sessions_of(self, app: str, channel: str, uid: int | str) -> list[Session]:
-        user = self.users.get((app, channel, uid))
-        if user is None or not user.facts:
-            return []
-        return sessions_of(user.facts, self.destroyed.get((app, channel), ()), user.before)
-
-    def live_mentions(self, app: str, channel: str) -> list[tuple[Mention, int]]:
+    def mentions_of(self, app: str, channel: str) -> list[tuple[Mention, int]]:
         """(mention, the record that brought it) of all that is not settled in a channel."""
         room = self.rooms.get((app, channel))
-        mentions = list(room.mentions) if room else ()
-        return [(mention, known[0]) for mention in mentions if (known := self.mentions.get((app, mention)))]
+        return [(mention, self.mentions[app, mention][0]) for mention in room.mentions] if room else []
 
     # -- saving and loading -------------------------------------------------------------------------
 

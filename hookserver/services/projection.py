@@ -16,10 +16,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from hookserver.core.records import EVENT
 from hookserver.errors import StorageUnavailable
-from hookserver.rollups.sessions import LATENESS
+from hookserver.rollups.sessions import LATENESS, View
 from hookserver.rollups.wheel import Span
 from hookserver.services.folds import VERSIONS, Folds, Saved
 from hookserver.store.checkpoints import Checkpoints, Manifest
@@ -44,6 +45,13 @@ def silent(done: int, last: int) -> None:
     """Nobody watches."""
 
 
+class Moment(NamedTuple):
+    """What was known at one moment: the live sessions, and how much of each partition there was."""
+
+    live: View
+    sizes: dict[str, int]
+
+
 class Projection:
     """Made by ``open``. ``sessions`` and ``counts`` are the folds, ``files`` their settled rows.
 
@@ -59,6 +67,7 @@ class Projection:
         self.folds = Folds(self.files.append, lateness=lateness)
         self.subscribers: list[Callable[[Sequence[Stored]], object]] = []
         self.why_rebuilt = ""
+        self._moment: Moment | None = None
         self._saved_seq = -1
         self._saved_at = self._saving_seconds = 0.0
         self._thread = ThreadPoolExecutor(1, "checkpoint")
@@ -248,6 +257,12 @@ class Projection:
         except OSError as error:
             log.warning("the last checkpoint could not be written: %s", error)
         self._thread.shutdown()
+
+    def moment(self) -> Moment:
+        """What is known now, for a thread to look at. On the loop; a few shallow copies when something changed."""
+        if self._moment is None or self._moment.live.seq != self.folds.seq:
+            self._moment = Moment(self.sessions.view(), {name: size for name, (size, _) in self.files.take().items()})
+        return self._moment
 
     # -- looking in ---------------------------------------------------------------------------------------
 

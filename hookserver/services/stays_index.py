@@ -56,6 +56,19 @@ class Sums(msgspec.Struct, gc=False):
     client_types: list[int]
     uids: list[int | str]
 
+    def add_to(self, totals: Totals, *, first_day: bool) -> None:
+        """As ``Totals.add`` of every stay."""
+        totals.host += self.host
+        totals.audience += self.audience
+        totals.sessions += self.sessions - (0 if first_day else self.carried)
+        if self.first is not None and (totals.first is None or self.first < totals.first):
+            totals.first = self.first
+        if self.last is not None and (totals.last is None or self.last > totals.last):
+            totals.last = self.last
+        totals.uids.update(self.uids)
+        totals.platforms.update(self.platforms)
+        totals.client_types.update(self.client_types)
+
 
 class ChannelDay(Sums, gc=False):
     """A channel on a day, as its line in a run."""
@@ -86,10 +99,10 @@ _encode = msgspec.json.Encoder().encode
 class Gathered:
     """Rows in memory: stays and other rows by channel, places by user. ``upto``: the offset of the next row."""
 
-    __slots__ = ("upto", "stays", "notes", "users")
+    __slots__ = ("upto", "rows", "stays", "notes", "users")
 
     def __init__(self, upto: int):
-        self.upto = upto
+        self.upto, self.rows = upto, 0
         self.stays: dict[str, list[Stay]] = {}
         self.notes: dict[str, list[Place]] = {}
         self.users: dict[str, list[Place]] = {}
@@ -104,6 +117,7 @@ class Gathered:
         else:
             self.notes.setdefault(row.channel, []).append(place)
         self.upto += len(line) + 1
+        self.rows += 1
 
     def read(self, files: RollupFiles, name: str, end: int, most: int = 1 << 62) -> None:
         """Add the rows of a partition up to ``end``, but not much more than ``most`` bytes of them."""
@@ -166,17 +180,24 @@ class StaysIndex:
                 fringe.read(self.files, day.name, self.files.extent(day.name)[0])
         return runs, fringe
 
-    def of_channel(self, day: DayIndex, channel: str) -> tuple[list[Stay], list[Place]]:
-        """(stays, places of other rows) of a channel on a day."""
+    def of_channel(self, day: DayIndex, channel: str, upto: int) -> tuple[list[Stay], list[Place]]:
+        """(stays, places of other rows) of a channel on a day, of rows that start below ``upto``."""
         fringe, lines = self._look_up(day, "channel", channel)
-        parts = [_decode_parts(line) for line in lines]
-        return ([stay for part in parts for stay in part.stays] + fringe.stays.get(channel, []),
-                [place for part in parts for place in part.notes] + fringe.notes.get(channel, []))
+        stays, notes = [], []
+        for line in lines:
+            parts = _decode_parts(line)
+            stays += parts.stays
+            notes += parts.notes
+        stays += fringe.stays.get(channel, ())
+        notes += fringe.notes.get(channel, ())
+        return [stay for stay in stays if stay.place[0] < upto], [place for place in notes if place[0] < upto]
 
-    def of_user(self, day: DayIndex, uid: int | str) -> list[Place]:
-        """Places of the rows of a user on a day."""
+    def of_user(self, day: DayIndex, uid: int | str, upto: int) -> list[Place]:
+        """Places below ``upto`` of the rows of a user on a day."""
         fringe, lines = self._look_up(day, "user", str(uid))
-        return [place for line in lines for place in _decode_user(line).rows] + fringe.users.get(str(uid), [])
+        places = [place for line in lines for place in _decode_user(line).rows]
+        places += fringe.users.get(str(uid), ())
+        return [place for place in places if place[0] < upto]
 
     def _look_up(self, day: DayIndex, section: str, key: str) -> tuple[Gathered, list[bytes]]:
         """The fringe of a day, and what the runs before it have of a key."""
@@ -185,7 +206,7 @@ class StaysIndex:
             try:
                 lines = [line for run in runs if (line := self._run(day, run).find(section, key)) is not None]
             except RunDamaged as damage:
-                self.drop(day, runs, damage)
+                self.drop(damage)
             else:
                 return fringe, lines
 
@@ -209,15 +230,16 @@ class StaysIndex:
                 self._open.move_to_end(path)
         return run
 
-    def drop(self, day: DayIndex, runs: Sequence[Extent], damage: RunDamaged) -> None:
-        """A run cannot be read: go on without those of that day, which the next refresh makes again.
+    def drop(self, damage: RunDamaged) -> None:
+        """A run cannot be read: go on without those of its day, which the next refresh makes again.
 
-        Nothing happens if they have been replaced meanwhile: then the run was not damaged, but gone.
+        Nothing happens if it has been replaced: then it was not damaged, but gone meanwhile.
         """
         with self._lock:
-            if day.view[0] == runs:
-                log.warning("a sorted extract is made again: %s", damage)
-                self._replace(day, (), Gathered(0))
+            for day in self._days.values():
+                if damage.path in [day.directory / run_name(*run) for run in day.view[0]]:
+                    log.warning("a sorted extract is made again: %s", damage)
+                    self._replace(day, (), Gathered(0))
 
     def _replace(self, day: DayIndex, runs: tuple[Extent, ...], fringe: Gathered) -> None:
         with self._lock:

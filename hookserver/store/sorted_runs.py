@@ -30,7 +30,11 @@ Lines = Iterable[tuple[str, bytes]]
 
 
 class RunDamaged(Exception):
-    """A run is not what was written."""
+    """A run is gone, or not what was written. ``path`` is its file."""
+
+    def __init__(self, path: Path, why: str):
+        super().__init__(f"{path}: {why}")
+        self.path = path
 
 
 class _Block(msgspec.Struct, array_like=True, gc=False):
@@ -129,9 +133,9 @@ class Run:
         try:
             footer = self._footer()
         except FileNotFoundError:
-            raise RunDamaged(f"{path} is gone") from None
+            raise RunDamaged(path, "it is gone") from None
         except (msgspec.MsgspecError, ValueError, IndexError) as error:
-            raise RunDamaged(f"{path}: {error}") from None
+            raise RunDamaged(path, str(error)) from None
         self._sections = footer.sections
         self._keys = {name: [block.key for block in blocks] for name, blocks in footer.sections.items()}
 
@@ -173,11 +177,11 @@ class Run:
         try:
             fd = self.disk.open_read(self.path)
         except FileNotFoundError:
-            raise RunDamaged(f"{self.path} is gone") from None
+            raise RunDamaged(self.path, "it is gone") from None
         try:
             data = self.disk.read_at(fd, block.length, block.offset)
         finally:
             self.disk.close(fd)
         if crc32(data) != block.crc:
-            raise RunDamaged(f"{self.path}: the block at {block.offset} is damaged")
+            raise RunDamaged(self.path, f"the block at {block.offset} is damaged")
         return data

@@ -73,12 +73,16 @@ class Tape:
         return [decode_row(line) for _, line in self.out]
 
     def live(self, channel: str = "room") -> list[SessionRow]:
-        return [session_row("demo", channel, uid, session, 0) for uid, session in self.fold.live_sessions("demo", channel)]
+        return self._live("demo", channel)
+
+    def _live(self, app: str, channel: str) -> list[SessionRow]:
+        view = self.fold.view()
+        return [session_row(app, channel, uid, session, 0) for uid in self.fold.users_in(app, channel)
+                for session in view.sessions(app, channel, uid)]
 
     def sessions(self) -> list[tuple]:
         """Everything known, settled or not, without the traces of arrival, in order."""
-        live = [session_row(app, channel, uid, session, 0) for app, channel in self.fold.rooms
-                for uid, session in self.fold.live_sessions(app, channel)]
+        live = [row for place in self.fold.rooms for row in self._live(*place)]
         return sorted((meaning(row) for row in self.settled() + live), key=repr)
 
 

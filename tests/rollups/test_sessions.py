@@ -72,7 +72,7 @@ def test_a_user_is_forgotten_in_the_end(tape):
     tape.hear(rtc(DESTROYED, NOON + 70))
     tape.wait(4 * HOUR)
     fold = tape.fold
-    assert not fold.users and not fold.rooms and not fold.destroyed and not fold.mentions
+    assert not fold.users and not fold.rooms and not fold.destroyed and not fold.mentions and not fold.touched
 
 
 def test_a_user_who_comes_and_goes_all_day_settles_meanwhile(tape):
@@ -139,7 +139,7 @@ def test_epochs_and_notes_settle_as_rows(tape):
     tape.hear({"productId": 4, "eventType": 4, "payload": {"player": {"channelName": "room", "uid": 5, "status": "running"}, "lts": NOON * 1000}})
     tape.hear({"productId": 5, "eventType": 3, "payload": {"converter": {"transcodeOptions": {"rtcChannel": "room"}, "state": "failed"}, "lts": NOON + 9}})
     tape.hear(rtc(DESTROYED, NOON + 60, lastUid=5))
-    assert len(tape.fold.live_mentions("demo", "room")) == 5 and tape.fold.counts["repeated"] == 1
+    assert len(tape.fold.mentions_of("demo", "room")) == 5 and tape.fold.counts["repeated"] == 1
     tape.wait(2 * HOUR)
     rows = tape.rows()
     assert [(row.event, row.time) for row in rows if isinstance(row, EpochRow)] == [("created", iso(NOON)), ("destroyed", iso(NOON + 60))]
@@ -149,7 +149,7 @@ def test_epochs_and_notes_settle_as_rows(tape):
 
 def test_an_rtc_event_of_an_unknown_number_is_a_note(tape):
     tape.hear(rtc(1, NOON))
-    assert [mention.type for mention, _ in tape.fold.live_mentions("demo", "room")] == ["rtc.event_1"]
+    assert [mention.type for mention, _ in tape.fold.mentions_of("demo", "room")] == ["rtc.event_1"]
 
 
 @pytest.mark.parametrize("notice", [
