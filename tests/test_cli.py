@@ -137,6 +137,13 @@ def test_output_ends_quietly_when_its_reader_leaves(server):
     assert done.stdout.count("\n") == 1 and done.stderr == ""
 
 
+@pytest.mark.parametrize("redirection, code, said", [("> /dev/full", 74, "hookserver: No space left on device\n"),
+                                                     (">&-", 0, "")])
+def test_output_that_cannot_be_written(server, redirection, code, said):
+    done = subprocess.run(" ".join(server.command("tail")) + redirection, shell=True, env=server.env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (code, said)
+
+
 def test_explain_tells_of_an_event_and_where_it_is(server):
     wanted = log_lines(server.data)[40]
     record = json.loads(wanted)

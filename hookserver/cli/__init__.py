@@ -16,20 +16,36 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. With HOOKSERVER_DEBUG set, unexpected errors keep their traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # senders' strings must not break a C locale
+    prepare_streams()
     try:
         args = build_parser().parse_args(argv)
         code = args.run(args)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the exit complains once more
-        return OK
+        code = OK
     except KeyboardInterrupt:
-        return INTERRUPTED
+        code = INTERRUPTED
     except Exception as error:  # each becomes one line; the code says which kind it was
-        return report(error)
+        code = report(error)
+    give_up_output()
+    return code
+
+
+def prepare_streams() -> None:
+    """A closed stream is nowhere, and senders' strings must not break a C locale."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+
+
+def give_up_output() -> None:
+    """Write what stdout still holds, or nothing: else the interpreter's exit would complain once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def report(error: Exception) -> int:
