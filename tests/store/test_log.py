@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import threading
 
 import pytest
@@ -262,6 +263,25 @@ def test_no_room_is_cut_back_and_goes_on_by_itself(tmp_path, error):
         assert driver.append(b"e")[0].seq == 3
         assert driver.log.status == "ok" and not driver.log.error
     assert contents(data) == expected([b"a", b"b", b"e"])
+
+
+@FULL
+def test_the_limit_on_file_size_is_met_in_mid_record_and_lifted(tmp_path):
+    """The kernel's own short write, then EFBIG."""
+    data = tmp_path / "data"
+    with driving(data) as driver:
+        driver.append(b"a")
+        path = data / "log" / driver.log.catalog.segments[0].name
+        size = path.stat().st_size
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, before[1]))
+        try:
+            assert isinstance(driver.append(b"b" * 5000)[0], StorageUnavailable)
+            assert path.stat().st_size == size and driver.log.status == "full"
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert driver.append(b"c")[0].seq == 2
+    assert contents(data) == expected([b"a", b"c"])
 
 
 @FULL
