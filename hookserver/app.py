@@ -23,7 +23,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import msgspec
-from tornado import httpserver, netutil
+from tornado import netutil
 
 from . import __version__
 from .config import Config
@@ -52,6 +52,7 @@ from .web.frontdoor import OUT_OF_REACH, FrontDoor
 from .web.hooks import Hooks
 from .web.live import Hub
 from .web.metrics import Metrics
+from .web.listening import Server
 from .web.routes import build_application
 
 log = logging.getLogger("hookserver")
@@ -234,35 +235,6 @@ class Told:
         if time.monotonic() > self.next:
             self.next = time.monotonic() + self.pause
             log.info("catching up with the log what=%r seq=%d last=%d", self.what, seq, self.last)
-
-
-class Server(httpserver.HTTPServer):
-    """Tornado's server in front of a ``FrontDoor``, with a limit on open connections.
-
-    Above the limit a new one is closed at once.
-    """
-
-    most = 1 << 30
-    turned_away = 0
-
-    def handle_stream(self, stream, address):
-        if len(self._connections) >= self.most:
-            self.turned_away += 1
-            stream.close()
-            return None
-        # Answers are written in one piece: small ones need no delay to be gathered in, and the two
-        # system calls by which Tornado turns this on and off for each request are for nothing.
-        stream.set_nodelay(True)
-        stream.set_nodelay = leave_nodelay
-        return super().handle_stream(stream, address)
-
-    def on_close(self, server_conn):
-        super().on_close(server_conn)
-        self.request_callback.on_close(server_conn)  # which Tornado does not tell
-
-
-def leave_nodelay(value: bool) -> None:
-    """In place of ``set_nodelay`` of a stream on which it is on for good."""
 
 
 def bind(config: Config) -> list[socket.socket]:

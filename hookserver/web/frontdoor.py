@@ -68,8 +68,9 @@ class FrontDoor(httputil.HTTPServerConnectionDelegate):
         while True:
             await asyncio.sleep(pause)
             soon = self.now() + pause  # whose time is up before the next look goes now
-            for visit in list(self.visits.values()):
-                visit.check_time(soon)
+            closed = sum(visit.check_time(soon) for visit in list(self.visits.values()))
+            if closed:
+                log.info("closed connections for lack of progress count=%d", closed)
 
     def close_idle(self) -> int:
         """Close the connections on which no request is under way; returns how many stay."""
@@ -199,25 +200,23 @@ class Visit(httputil.HTTPMessageDelegate):
 
     # time
 
-    def check_time(self, now: float) -> None:
-        """Close the connection when its phase has lasted too long."""
+    def check_time(self, now: float) -> bool:
+        """Close the connection when its phase has lasted too long; whether that stopped somebody who had begun."""
         door = self.door
         if self.phase == IDLING:
             # A private attribute of the stream, and the only way to see a header that trickles in.
             if not self.begun and getattr(self.conn.stream, "_read_buffer_size", 1):
                 self.begun, self.since = True, now
             if now - self.since > (door.header_timeout if self.begun else IDLE):
-                self._time_out("header" if self.begun else "idle")
+                door.timeouts["header" if self.begun else "idle"] += 1
                 self.conn.close()
+                return self.begun
         elif self.phase == BODY and now - self.since > door.body_timeout:
-            self._time_out("body")
+            door.timeouts["body"] += 1
             self.phase = LEAVING
             part(self.conn, self.refused or self._refuse(Refused("body_timeout")), head=self.head)
-
-    def _time_out(self, what: str) -> None:
-        self.door.timeouts[what] += 1
-        if what != "idle":
-            log.info("closed a connection for lack of progress phase=%s peer=%s", what, self.conn.context.remote_ip)
+            return True
+        return False
 
 
 def declared_length(headers) -> int:

@@ -10,6 +10,7 @@ from tornado import httputil
 
 from ..core.requests import Answer
 from ..errors import Refused
+from .listening import PlainStream
 
 SERVER = "hookserver"
 _REASONS = {code: f"HTTP/1.1 {code} {reason}\r\n" for code, reason in httputil.responses.items()}
@@ -52,11 +53,13 @@ def write_reply(conn, answer: Answer, *, quick: bool, head: bool) -> None:
         conn.finish()
         return
     if quick:
-        written = stream.write(render(answer))
-        if written.done():
+        data = render(answer)
+        if isinstance(stream, PlainStream):
+            data = stream.send_at_once(data)
+        if data:  # the client reads slowly: no further request of his before this answer has left
+            stream.write(data).add_done_callback(lambda _: conn.finish())
+        else:
             conn.finish()
-        else:  # the client reads slowly: no further request of his before this answer has left
-            written.add_done_callback(lambda _: conn.finish())
         return
     headers = httputil.HTTPHeaders({"Server": SERVER, "Content-Type": "application/json", "Date": http_date(),
                                     "Content-Length": str(len(answer.body)), **answer.headers})
