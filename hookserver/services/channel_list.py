@@ -30,6 +30,7 @@ SORTS = ("last_activity", "minutes", "users", "sessions", "name", "peak")
 STILL_GOING = 1 << 40       # on top of the last sign of life of a channel that people are in
 FEW = 2_000                 # matches that are sorted on the spot
 WORN = 5_000                # rows after the base that make it worth a new one
+ALL = 1 << 62               # no partition is longer
 CHUNK = 10_000              # numbers sorted in one go, so that no step holds the interpreter for long
 
 
@@ -170,20 +171,24 @@ class ChannelList:
     def build(self, moment: Moment) -> None:
         """Make the base of what the runs hold."""
         while True:
-            days, streams = {}, []
-            for day in self.index.days(self.app, self.first, self.last):
-                runs = [run for run in day.view[0] if run[1] <= moment.sizes.get(day.name, 0)]
-                days[day.name] = Gathered(runs[-1][1] if runs else 0)
-                streams += [self._stream(len(streams) + place, day, run) for place, run in enumerate(runs)]
+            days = self.index.days(self.app, self.first, self.last)
+            taken = [(day, [run for run in day.view[0] if run[1] <= moment.sizes.get(day.name, 0)]) for day in days]
             try:
-                base = Base()
-                for channel, found in groupby(heapq.merge(*streams), itemgetter(0)):
-                    self._add_up(base, channel, [(day, sums) for _, _, day, sums in found])
+                base = self._base_of([(day, run) for day, runs in taken for run in runs])
                 break
             except RunDamaged as damage:
                 self.index.drop(damage)
-        self.base, self._rest, self._news, self._moment = base, days, {}, moment
+        rest = {day.name: Gathered(runs[-1][1] if runs else 0) for day, runs in taken}
+        self.base, self._rest, self._news, self._moment = base, rest, {}, moment
         self._orders.clear()
+        self._today = 0             # what is new has to be worked out again
+
+    def _base_of(self, runs: list[tuple[DayIndex, Extent]]) -> Base:
+        base = Base()
+        streams = [self._stream(number, day, run) for number, (day, run) in enumerate(runs)]
+        for channel, found in groupby(heapq.merge(*streams), itemgetter(0)):
+            self._add_up(base, channel, [(day, sums) for _, _, day, sums in found])
+        return base
 
     def _stream(self, number: int, day: DayIndex, run: Extent) -> Iterator[tuple[str, int, DayIndex, Sums]]:
         """The channels of a run in order; ``number`` makes sure that no two compare equal."""
@@ -206,7 +211,7 @@ class ChannelList:
         highest = max(sums.peak for _, sums in found)
         for (day, _), (other, _) in zip(found, found[1:]):
             if day is other:        # two runs of one day: neither has all stays
-                stays, _ = self.index.of_channel(day, channel, day.view[0][-1][1])
+                stays, _ = self.index.of_channel(day, channel, ALL)
                 highest = max(highest, peak(stays, day.start, day.start))
         return highest
 

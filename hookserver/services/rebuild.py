@@ -18,6 +18,7 @@ import msgspec
 from hookserver.errors import CorruptionError
 from hookserver.services.folds import VERSIONS, Folds
 from hookserver.services.projection import FLUSH_BYTES, FLUSH_EVERY, Projection
+from hookserver.services.stays_index import StaysIndex
 from hookserver.store.checkpoints import Checkpoints, Manifest, floor_seq
 from hookserver.store.datadir import DataDir, read_format
 from hookserver.store.dedup import Dedup
@@ -55,10 +56,12 @@ def rebuild(data: Path, progress: Progress = silent) -> int:
         Checkpoints(disk, paths).forget()
         reader = Reader(catalog, paths, disk)
         first, last = catalog.first_seq, catalog.durable_seq
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
+        started = get_context("spawn")      # not a copy of this process, which may hold locks in threads
+        with ProcessPoolExecutor(1, mp_context=started) as beside:
             keys = beside.submit(_rebuild_keys, data, store_id, first, last)
             projection = Projection.open(reader, store_id, progress=lambda done, total: progress(STAGE, done, total))
             projection.save()
+            StaysIndex(projection.files, disk, projection.checkpoints.sorted).refresh(all_of_it=True)
             keys.result()
         return last - first + 1
     finally:

@@ -1,0 +1,408 @@
+"""Everything derived is f(log): after crashes, damage, restarts and retention."""
+
+from __future__ import annotations
+
+import errno
+import json
+import random
+import shutil
+
+import pytest
+
+from hookserver.rollups.sessions import Sessions
+from hookserver.services import projection as module
+from hookserver.services.folds import Folds
+from hookserver.services.projection import Projection
+from hookserver.services.rebuild import compare, rebuild
+from hookserver.store.atomic import seal, unseal
+from hookserver.store.dedup import Dedup
+from hookserver.store.disk import Disk
+from hookserver.store.follow import Watched
+from tests.rollups.notices import HOUR, NOON, rtc
+from tests.services.derived import House, everything, live, on_disk, rows
+
+DAY = 24 * HOUR
+
+
+def call(start: int, uid: int, minutes: int, channel: str = "room") -> tuple[dict, dict]:
+    return (rtc(103, start, uid=uid, seq=start, channel=channel, platform=7),
+            rtc(104, start + minutes * 60, uid=uid, seq=start + minutes * 60, channel=channel, duration=minutes * 60, reason=1))
+
+
+def some_life(house: House, hours: int = 30, seed: int = 5) -> None:
+    """People come and go in four channels of two apps; a few leave no word."""
+    chance = random.Random(seed)
+    for number in range(hours * 6):
+        start = NOON + number * 600
+        uid, minutes, channel = chance.randrange(20), chance.randrange(1, 300), f"room {chance.randrange(4)}"
+        join, leave = call(start, uid, minutes, channel)
+        house.hear(join, at=start, app=chance.choice(["demo", "other"]))
+        if chance.random() < 0.9:
+            house.hear(leave, *([rtc(101, start, channel=channel)] if chance.random() < 0.2 else []))
+        if chance.random() < 0.1:
+            house.hear(rtc(102, start + 300, channel=channel))
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory):
+    """A directory after thirty hours of life, closed; and what was known then."""
+    root = tmp_path_factory.mktemp("lived") / "data"
+    with House(root, segment_size=20_000) as house:
+        some_life(house, 20)
+        house.checkpoint()
+        some_life(house, 10, seed=6)
+        known = everything(house.projection)
+    return root, known
+
+
+def reopened(root) -> tuple:
+    house = House(root)
+    house.crash()
+    return everything(house.projection)
+
+
+# -- start ------------------------------------------------------------------------------------------------
+
+
+def test_a_restart_knows_what_was_known(lived, tmp_path):
+    shutil.copytree(lived[0], root := tmp_path / "data")
+    assert reopened(root) == lived[1]
+    assert len(lived[1][1]) >= 4 and len(lived[1][2]["sessions"]) > 5
+
+
+def test_a_start_without_a_last_checkpoint_catches_up(root):
+    house = House(root)
+    some_life(house, 8)
+    house.checkpoint()
+    some_life(house, 3, seed=6)
+    house.crash()
+    again = House(root)
+    assert not again.projection.why_rebuilt
+    assert everything(again.projection) == everything(house.projection)
+    again.close()
+    assert not compare(root).wrong
+
+
+def test_idle_restarts_change_no_byte(lived, tmp_path):
+    shutil.copytree(lived[0], root := tmp_path / "data")
+    House(root).close()
+    before = on_disk(root)
+    for _ in range(3):
+        House(root).close()
+        assert on_disk(root) == before
+
+
+def test_what_is_on_disk_is_what_a_rebuild_makes(lived, tmp_path):
+    shutil.copytree(lived[0], root := tmp_path / "data")
+    assert rebuild(root) == lived[1][0]
+    assert reopened(root) == lived[1]
+    first = {name: data for name, data in on_disk(root).items() if "rollups" in name or "live" in name}
+    rebuild(root)
+    assert {name: data for name, data in on_disk(root).items() if "rollups" in name or "live" in name} == first
+    result = compare(root)
+    assert not result.wrong and not result.notes and (result.records, result.rows) == (lived[1][0], sum(map(lambda data: data.count(b"\n"), lived[1][1].values())))
+
+
+DAMAGE = {
+    "no manifest": lambda index: (index / "checkpoint.json").unlink(),
+    "an empty manifest": lambda index: (index / "checkpoint.json").write_bytes(b""),
+    "half a manifest": lambda index: cut(index / "checkpoint.json"),
+    "a changed manifest": lambda index: change(index / "checkpoint.json"),
+    "another store's manifest": lambda index: resealed(index / "checkpoint.json", store_id="zzzz99"),
+    "another version of the manifest": lambda index: resealed(index / "checkpoint.json", version=99),
+    "another version of a fold": lambda index: resealed(index / "checkpoint.json", folds={"sessions": 99, "counts": 1}),
+    "a manifest from the future": lambda index: resealed(index / "checkpoint.json", seq=10**6),
+    "a manifest of something else": lambda index: (index / "checkpoint.json").write_bytes(seal({"a": 1})),
+    "no live state": lambda index: next(index.glob("live-*.jsonl")).unlink(),
+    "half a live state": lambda index: cut(next(index.glob("live-*.jsonl"))),
+    "a changed live state": lambda index: change(next(index.glob("live-*.jsonl"))),
+    "a shorter partition": lambda index: cut(some_partition(index)),
+    "a changed partition": lambda index: change(some_partition(index)),
+    "a missing partition": lambda index: some_partition(index).unlink(),
+    "no rollups at all": lambda index: shutil.rmtree(index / "rollups"),
+    "no index at all": lambda index: shutil.rmtree(index),
+}
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+
+
+def change(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+
+
+def resealed(path, **members):
+    path.write_bytes(seal(unseal(path.read_bytes()) | members))
+
+
+def some_partition(index):
+    return sorted((index / "rollups" / "sessions").rglob("*.jsonl"))[0]
+
+
+@pytest.mark.logs("rebuilding what is derived")
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_any_doubt_ends_in_the_same_state(lived, tmp_path, damage):
+    shutil.copytree(lived[0], root := tmp_path / "data")
+    DAMAGE[damage](root / "index")
+    if damage == "a manifest from the future":
+        with pytest.raises(Exception, match="the log ends"):
+            House(root)
+        (root / "index" / "checkpoint.json").unlink()
+    assert reopened(root) == lived[1]
+
+
+def test_longer_and_unknown_files_are_put_right(lived, tmp_path):
+    shutil.copytree(lived[0], root := tmp_path / "data")
+    rollups = root / "index" / "rollups"
+    some_partition(root / "index").open("ab").write(b'{"kind":"session","seq":99999999}\n{"ki')
+    (rollups / "sessions" / "demo" / "2027-01-01.jsonl").write_bytes(b'{"seq":1}\n')
+    strangers = [rollups / "notes.txt", rollups / "sessions" / "demo" / "2027-01-01.jsonl.bak"]
+    for stranger in strangers:
+        stranger.write_text("mine")
+    house = House(root)
+    house.crash()
+    assert not house.projection.why_rebuilt and everything(house.projection) == lived[1]
+    assert all(stranger.read_text() == "mine" for stranger in strangers)
+
+
+# -- crashes in a checkpoint --------------------------------------------------------------------------------
+
+
+class Failing(Disk):
+    """Raises at the N-th change and at every one after it: the process dies there."""
+
+    left = 1 << 60
+
+    def _change(self):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.EIO, "the power went")
+
+    def create(self, *args):
+        self._change()
+        return super().create(*args)
+
+    def write(self, fd, data):
+        self._change()
+        return super().write(fd, data)
+
+    def sync(self, fd):
+        self._change()
+        super().sync(fd)
+
+    def rename(self, *args):
+        self._change()
+        super().rename(*args)
+
+    def unlink(self, *args):
+        self._change()
+        super().unlink(*args)
+
+    def sync_dir(self, *args):
+        self._change()
+        super().sync_dir(*args)
+
+
+def test_a_crash_at_any_step_of_a_checkpoint_loses_nothing(root, tmp_path):
+    with House(root) as house:
+        some_life(house, 12)
+    house = House(root)
+    some_life(house, 12, seed=8)
+    known = everything(house.projection)
+    steps = 0
+    while True:
+        shutil.rmtree(tmp_path / "copy", ignore_errors=True)
+        shutil.copytree(root, tmp_path / "copy")
+        watched = Watched(tmp_path / "copy", Failing())
+        projection = Projection.open(watched.reader, house.log.store_id)
+        watched.disk.left = steps
+        try:
+            projection.save()
+            break
+        except OSError:
+            steps += 1
+        again = Projection.open(Watched(tmp_path / "copy").reader, house.log.store_id)
+        assert not again.why_rebuilt and everything(again) == known, f"after {steps} steps"
+    assert steps > 12
+    house.crash()
+
+
+def test_a_checkpoint_that_fails_is_tried_again(root):
+    disk = Failing()
+    with House(root, disk=disk) as house:
+        some_life(house, 3)
+        disk.left = 2
+        with pytest.raises(OSError, match="power"):
+            house.checkpoint()
+        disk.left = 1 << 60
+        house.checkpoint()
+        assert house.projection.checkpointed()["behind"] == 0
+    assert not compare(root).wrong
+
+
+# -- segments and retention ---------------------------------------------------------------------------------
+
+
+def test_after_retention_a_rebuild_starts_from_the_oldest_segment(root):
+    with House(root, segment_size=15_000) as house:
+        some_life(house, 30)
+        house.retire(3)
+        house.checkpoint()
+        known = everything(house.projection)
+        first = house.log.catalog.first_seq
+    assert first > 20 and [int(path.stem) for path in sorted((root / "index" / "live").iterdir())][0] == first
+    assert rebuild(root) == known[0] - first + 1
+    assert reopened(root) == known
+    assert not compare(root).wrong
+
+
+def test_a_boundary_that_is_missing_is_made_again_in_time(root):
+    with House(root, segment_size=15_000) as house:
+        some_life(house, 30)
+        paths = sorted((root / "index" / "live").iterdir())
+        good = [path.read_bytes() for path in paths]
+        paths[2].write_bytes(b"x")
+        paths[3].unlink()
+        house.retire(3)
+        assert paths[2].read_bytes() == good[2] and not paths[0].exists() and not paths[1].exists()
+        house.retire(1)
+        assert paths[3].read_bytes() == good[3]
+
+
+def test_boundaries_of_a_rebuild_are_those_of_the_server(lived, tmp_path):
+    shutil.copytree(lived[0], root := tmp_path / "data")
+    before = {path.name: path.read_bytes() for path in (root / "index" / "live").iterdir()}
+    shutil.rmtree(root / "index")
+    reopened(root)
+    assert {path.name: path.read_bytes() for path in (root / "index" / "live").iterdir()} == before and len(before) > 3
+
+
+@pytest.mark.logs("sessions that were open before seq", "rebuilding what is derived")
+def test_without_its_boundary_a_rebuild_says_what_is_missing(root):
+    with House(root, segment_size=15_000) as house:
+        some_life(house, 30)
+        house.retire(3)
+        known = rows(house.projection)
+    shutil.rmtree(root / "index" / "live")
+    (root / "index" / "checkpoint.json").unlink()
+    house = House(root)
+    house.crash()
+    assert house.projection.seq and set(known) <= set(rows(house.projection))
+
+
+# -- comparing ----------------------------------------------------------------------------------------------
+
+
+def test_a_comparison_beside_a_running_server_finds_nothing_wrong(root):
+    with House(root) as house:
+        some_life(house, 6)
+        house.checkpoint()
+        some_life(house, 3, seed=9)
+        result = compare(root)
+        assert (result.wrong, result.notes) == ([], []) and result.records < house.projection.seq
+
+
+def test_a_comparison_names_what_differs(lived, tmp_path):
+    shutil.copytree(lived[0], root := tmp_path / "data")
+    path = some_partition(root / "index")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0].replace(b'"reason":1', b'"reason":2'), *lines[1:]]))
+    live_file = next((root / "index").glob("live-*.jsonl"))
+    found = [str(finding) for finding in compare(root).wrong]
+    assert len(found) == 1 and str(path) in found[0] and '"reason":1' in found[0]
+    path.write_bytes(b"".join(lines[1:]))
+    assert any("is gone" in text or "should be" in text or "missing" in text for text in map(str, compare(root).wrong))
+    path.unlink()
+    assert any("is gone" in str(finding) for finding in compare(root).wrong)
+    live_file.unlink()
+    assert "is gone" in str(compare(root).wrong[0])
+
+
+def test_a_comparison_finds_a_live_state_that_is_wrong(lived, tmp_path):
+    shutil.copytree(lived[0], root := tmp_path / "data")
+    house = House(root)
+    house.projection.counts.sources["calls"].total += 1
+    house.hear(rtc(101, NOON + 40 * HOUR), at=NOON + 40 * HOUR)
+    house.close()
+    found = [str(finding) for finding in compare(root).wrong]
+    assert len(found) == 2 and all('"saved":"source"' in text for text in found)
+
+
+def test_without_a_checkpoint_there_is_nothing_to_compare(root):
+    with House(root) as house:
+        some_life(house, 1)
+        assert not compare(root).wrong and "next start" in compare(root).notes[0]
+
+
+# -- while it runs ------------------------------------------------------------------------------------------
+
+
+def test_what_is_acknowledged_is_seen(root):
+    with House(root) as house:
+        seen = []
+        house.projection.subscribers.append(lambda batch: seen.extend(stored.seq for stored in batch))
+        house.hear(*call(NOON, 1, 5))
+        assert house.projection.seq == 2 and seen == [1, 2]
+        [session] = house.projection.moment().live.sessions("demo", "room", 1)
+        assert session.leave - session.join == 300
+        assert house.projection.counts.sources["calls"].total == 2
+
+
+def test_keys_go_into_the_dedup_index(root):
+    with House(root) as house:
+        house.hear(rtc(103, NOON, seq=1))
+    dedup = Dedup.open(root / "index" / "dedup", store_id=house.log.store_id, first_seq=1, last_seq=1, scan=house.reader.scan,
+                       read_record=house.reader.read)
+    with House(root, keys=dedup) as house:
+        notice = rtc(104, NOON + 5, seq=2)
+        house.hear(notice, {"productId": 1})
+        assert dedup.lookup("calls", notice["noticeId"], house.at_ms, 60) == 2 and dedup.seen_seq == 3
+        house.checkpoint()
+        assert dedup.stats()["synced_seq"] == 3
+        dedup.close()
+
+
+@pytest.mark.logs("could not be folded")
+def test_a_step_that_fails_is_told_and_stops_nothing(root, monkeypatch):
+    whole = Sessions.fold
+
+    def fails_at_two(self, entry, at, out):
+        if entry.seq == 2:
+            raise KeyError("a bug")
+        whole(self, entry, at, out)
+
+    monkeypatch.setattr(Sessions, "fold", fails_at_two)
+    with House(root) as house:
+        house.hear(*call(NOON, 1, 5), *call(NOON, 2, 5))
+        assert house.projection.stats()["failed"] == 1 and "seq 2" in house.projection.warnings()[0]
+        assert house.projection.counts.sources["calls"].total == 4 and len(live(house.projection)["sessions"]) > 2
+    House(root).close()
+
+
+@pytest.mark.logs("could not be folded")
+def test_a_line_that_cannot_be_read_stops_nothing():
+    folds = Folds(lambda name, line: None)
+    for line in (b"[]", b'{"seq":2}', b"\xff", b'{"seq":1,"kind":"x","at":"soon"}', b'{"seq":1,"kind":"x","at":7}'):
+        assert folds.take(line) is None
+    assert folds.seq == folds.failed == 5
+
+
+def test_catching_up_writes_rows_as_it_goes(lived, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "FLUSH_BYTES", 500)
+    monkeypatch.setattr(module, "FLUSH_EVERY", 16)
+    shutil.copytree(lived[0], root := tmp_path / "data")
+    shutil.rmtree(root / "index")
+    seen = []
+    house_disk = Watched(root)
+    projection = Projection.open(house_disk.reader, json.loads((root / "FORMAT").read_text())["store_id"],
+                                 progress=lambda done, total: seen.append((done, total)))
+    assert everything(projection) == lived[1] and seen[-1] == (lived[1][0], lived[1][0])
+    assert projection.files.stats()["unwritten_bytes"] < 2_000
