@@ -26,7 +26,7 @@ class DedupCheck:
     def __init__(self, directory: Path, store_id: str):
         self.findings: list[Finding] = []
         self.records = self.entries = 0
-        self._untold = 0
+        self._untold = self._reached = 0
         self._store_id, self._fingerprint = store_id, fingerprinter(store_id)
         self._tables = self._open(directory)
         self._proven = [bytearray((table.buckets * SLOTS + 7) // 8) for table in self._tables]
@@ -58,11 +58,10 @@ class DedupCheck:
         what ``scan`` raises, OSError.
         """
         try:
-            last_seq = end_of_log()
-            self._check_chain(last_seq)
+            self._check_chain(end_of_log())
             if self._tables:
                 yield from self._records_have_entries(scan(max(first_seq, self._tables[0].first_seq)))
-            yield from self._entries_have_records(first_seq, last_seq, end_of_log)
+            yield from self._entries_have_records(first_seq, end_of_log)
         except TableDamaged as error:
             self.findings.append(Finding(str(self._tables[0].path.parent), str(error)))
         if self._untold:
@@ -85,6 +84,7 @@ class DedupCheck:
         """Each keyed record is in a table, or a newer one with its key is."""
         held_upto = next((table.synced_seq for table in self._tables if not table.sealed), self._tables[-1].end_seq - 1)
         for seq, line in lines:
+            self._reached = seq
             record = decode_keyed(line)
             if record.key is not None and record.kind == EVENT:
                 self.records += 1
@@ -107,8 +107,12 @@ class DedupCheck:
     def _covering(self, seq: int) -> Table:
         return next(table for table in reversed(self._tables) if table.first_seq <= seq)
 
-    def _entries_have_records(self, first_seq: int, last_seq: int, end_of_log: Callable[[], int]) -> Iterator[int]:
-        """Each entry was led to by a record; none is of a seq that the log does not have yet."""
+    def _entries_have_records(self, first_seq: int, end_of_log: Callable[[], int]) -> Iterator[int]:
+        """Each entry was led to by a record; none is of a seq that the log does not have yet.
+
+        An entry of a record that was not there when the log was read went in beside us.
+        """
+        last_seq = self._reached
         ahead: list[tuple[Table, int, int]] = []
         for table, proven in zip(self._tables, self._proven):
             for bucket, pairs in table.slots():
@@ -123,7 +127,7 @@ class DedupCheck:
                     ahead = [entry for entry in ahead if entry[2] > end_of_log()]
                 if not bucket % STEP:
                     yield last_seq
-        end = end_of_log() if ahead else last_seq
+        end = end_of_log() if ahead else 0
         for table, number, seq in ahead:
             if seq > end:
                 self._tell(self._entry(table, number, seq, f"a key is kept of seq {seq}, but the log ends at {end}"))

@@ -7,7 +7,7 @@ Whether the content is what the log makes of it is another question, which a reb
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from hookserver.store.checkpoints import Checkpoints, Manifest
 from hookserver.store.datadir import DataDir
@@ -28,10 +28,11 @@ class RollupCheck:
         self.notes: list[str] = []
         self.files = self.bytes = 0
 
-    def steps(self, last_seq: int) -> Iterator[tuple[int, int]]:
-        """(bytes done, bytes in all) after each file. ``last_seq``: the end of the log. Raises OSError."""
+    def steps(self, end_of_log: Callable[[], int]) -> Iterator[tuple[int, int]]:
+        """(bytes done, bytes in all) after each file. ``end_of_log()``: its last seq, as of now. Raises OSError."""
         manifest = self._manifest()
         if manifest is not None:
+            last_seq = end_of_log()     # after the manifest was read, which a server may replace any time
             if manifest.seq > last_seq:
                 self.findings.append(Finding(str(self._checkpoints.manifest_path),
                                              f"it is of seq {manifest.seq}, but the log ends at {last_seq}"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hookserver.core.records import event_draft
+from hookserver.services import proof as proof_module
 from hookserver.services.proof import Proof, prove
 from hookserver.store.checkpoints import Checkpoints, Manifest
 from hookserver.store.datadir import DataDir
@@ -98,12 +99,28 @@ def test_it_works_beside_a_running_server(tmp_path):
         task = asyncio.ensure_future(asyncio.to_thread(prove, tmp_path))
         while not task.done():
             await store.write(5)
-            store.dedup.sync()
+            store.save()
         await store.close()
         return await task
 
     proof = asyncio.run(beside())
     assert proof.wrong == [] and proof.records >= COUNT
+
+
+def test_retention_beside_it_is_no_fault(data, monkeypatch):
+    """The oldest segment goes between the look at the log and the look at the index."""
+    real = proof_module.Watched
+    looks = []
+
+    def watched(root: Path):
+        found = real(root)
+        looks.append(found)
+        if len(looks) == 1:
+            pick(data, "log/*.jsonl").unlink()
+        return found
+
+    monkeypatch.setattr(proof_module, "Watched", watched)
+    assert prove(data).wrong == [] and len(looks) > 2
 
 
 def test_behind_the_log_is_no_fault(tmp_path):

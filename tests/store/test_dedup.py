@@ -556,9 +556,11 @@ def test_the_check_waits_for_no_server(tmp_path, journal):
     journal.feed(index, 100)
     index.sync()
     check = DedupCheck(tmp_path, STORE)
-    steps = check.steps(journal.scan, 1, lambda: journal.last_seq)
+    read = list(journal.scan(1))
+    journal.feed(index, 30, seed=2)
+    steps = check.steps(lambda first: read, 1, lambda: journal.last_seq)
     next(steps)
-    journal.feed(index, 100, seed=2)
+    journal.feed(index, 100, seed=3)
     assert list(steps) is not None and check.findings == []
 
 
