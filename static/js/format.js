@@ -9,6 +9,9 @@ const known = (value) => typeof value === "number" && Number.isFinite(value);
 /** 18 342 as "18,342". */
 export const count = (value) => (known(value) ? whole.format(value) : null);
 
+/** 2.64 as "2.6". */
+export const decimal = (value) => (known(value) ? one.format(value) : null);
+
 /** 1 234 567 as "1.2M", for axes. */
 export const compact = (value) => (known(value) ? (Math.abs(value) < 10_000 ? whole.format(value) : short.format(value)) : null);
 

@@ -4,7 +4,8 @@ import { h, plain } from "./dom.js";
 import { hideTip, showTip } from "./charts.js";
 import { plural, span } from "./format.js";
 import { share, timeTicks } from "./scales.js";
-import { moment, now, stamp } from "./times.js";
+import { endOf, isOpen } from "./parts/sessions.js";
+import { moment, stamp } from "./times.js";
 
 const ROWS = 24;
 
@@ -15,7 +16,7 @@ export const tickCount = () => Math.min(8, Math.max(2, (window.innerWidth * 0.9 
 /** The pieces of one session: [from, to, role], in ms. */
 function pieces(session) {
   const begin = moment(session.join_time);
-  const end = moment(session.leave_time) ?? now();
+  const end = endOf(session);
   const turns = (session.roles ?? []).map(([at, role]) => [moment(at), role]).filter(([at]) => at !== null);
   if (!turns.length) turns.push([begin, session.is_host ? "host" : "audience"]);
   turns[0][0] = begin;
@@ -25,9 +26,10 @@ function pieces(session) {
 function tell(session) {
   const begin = moment(session.join_time);
   const end = moment(session.leave_time);
+  const until = isOpen(session) ? "now" : end === null ? "nobody knows when" : stamp(end);
   return [
-    ["", "", `${stamp(begin)} to ${end === null ? "now" : stamp(end)}`],
-    ["", "", span(session.duration_seconds ?? ((end ?? now()) - begin) / 1000)],
+    ["", "", `${stamp(begin)} to ${until}`],
+    ["", "", isOpen(session) || end !== null ? span((endOf(session) - begin) / 1000) : "No leave came"],
     ["", "", [session.platform_name, session.client_type_name, session.reason_name].filter(Boolean).join(" · ") || "–"],
   ];
 }
@@ -36,9 +38,9 @@ function bar(session, from, to, name) {
   const parts = pieces(session).filter(([begin, end]) => end >= from && begin <= to);
   return parts.map(([begin, end, role], index) => {
     const left = share(begin, from, to);
-    const open = !session.leave_time && index === parts.length - 1;
+    const open = isOpen(session) && index === parts.length - 1;
     const node = h("span", {
-      class: `g-bar ${role === "host" ? "host" : "audience"}${open ? " open" : ""}${session.synthetic ? " guessed" : ""}`,
+      class: `g-bar ${role === "host" ? "host" : "audience"}${open ? " open" : ""}${session.synthetic ? " guessed" : ""}${session.closed_by === "lost" ? " lost" : ""}`,
       vars: { left: `${(left * 100).toFixed(3)}%`, width: `${((share(end, from, to) - left) * 100).toFixed(3)}%` },
     });
     node.addEventListener("pointermove", (event) => showTip(event.clientX, event.clientY, plain(`${name} · ${role}`), tell(session)));
@@ -47,7 +49,7 @@ function bar(session, from, to, name) {
   });
 }
 
-const newestFirst = (a, b) => (a.leave_time === null ? 0 : 1) - (b.leave_time === null ? 0 : 1) || moment(b.join_time) - moment(a.join_time);
+const newestFirst = (a, b) => (isOpen(a) ? 0 : 1) - (isOpen(b) ? 0 : 1) || moment(b.join_time) - moment(a.join_time);
 
 /** [[key, sessions], …]: who is there now stands first, then the last to arrive. */
 function grouped(sessions, keyOf) {
@@ -65,7 +67,7 @@ function grouped(sessions, keyOf) {
  * `from`, `to` in ms: sessions outside are left out. `axis`: false where a chart above has the same one.
  */
 export function gantt({ sessions, from, to, keyOf, label, name, axis = true, noun = "person", nouns = "people" }) {
-  const inside = sessions.filter((session) => moment(session.join_time) <= to && (moment(session.leave_time) ?? now()) >= from);
+  const inside = sessions.filter((session) => moment(session.join_time) <= to && endOf(session) >= from);
   const rows = grouped(inside, keyOf);
   const marks = timeTicks(from, to, tickCount());
   const lines = marks.map(([ms]) => h("i", { class: "g-line", vars: { left: `${share(ms, from, to) * 100}%` } }));

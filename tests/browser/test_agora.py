@@ -133,9 +133,10 @@ def test_a_user_over_channels(server, open_page):
 
 def test_a_day_can_be_chosen_and_left(server, open_page):
     page = open_page(server, "#/agora/demo/channel/main%2Fhall")
+    page.allow("404")
     page.page.locator("svg.chart a").last.click()
     page.until("location.hash.includes('from=') && location.hash.includes('to=')")
-    page.has("All days")
+    page.page.get_by_role("link", name="All days").wait_for()
     page.go("#/agora/demo/channel/main%2Fhall?from=2001-01-01&to=2001-01-02")
     page.has("No sessions in these days")
     page.page.get_by_role("link", name="All days").click()
@@ -154,7 +155,7 @@ def test_export(server, open_page):
 def test_unknown_channels_and_empty_apps(server, open_page):
     page = open_page(server, "#/agora/demo/channel/nobody-was-here")
     page.allow("404")
-    page.page.locator("#main .state").first.wait_for()
+    page.has("Nothing is known of this channel")
     page.go("#/agora/open")
     page.has("No calls yet")
     page.has("without a signature")

@@ -43,11 +43,11 @@ export function emptyBox(title, text, { command = "", action = null } = {}) {
 
 /**
  * Loads with `fetch(signal)` and draws with `draw(answer)` into `root`. A refresh that fails keeps what was drawn and
- * says above it that it is old; the next contact with the server tries again.
+ * says above it that it is old; the next contact with the server tries again. `missing(error)` draws a 404.
  */
 export class Panel {
-  constructor(page, { fetch, draw, wait = skeleton(), tag = "div", class: name = "" }) {
-    Object.assign(this, { page, fetch, draw, wait });
+  constructor(page, { fetch, draw, missing = null, wait = skeleton(), tag = "div", class: name = "" }) {
+    Object.assign(this, { page, fetch, draw, missing, wait });
     this.note = h("div", { class: "stale-note", hidden: true, role: "status" });
     this.body = h("div", { class: "panel-body" });
     this.root = h(tag, { class: name || null }, this.note, this.body);
@@ -82,11 +82,11 @@ export class Panel {
     fill(this.body, this.wait);
   }
 
-  #show(answer) {
+  #show(answer, draw = this.draw) {
     this.failed = false;
     this.note.hidden = true;
     this.body.classList.remove("waiting");
-    const content = this.draw(answer);
+    const content = draw(answer);
     if (content !== undefined) fill(this.body, content);
     this.drawn = true;
     this.page.ready();
@@ -95,6 +95,10 @@ export class Panel {
   #fail(error) {
     this.failed = error.passing;
     const retry = () => this.load();
+    if (error.status === 404 && this.missing) {
+      this.#show(null, this.missing);
+      return;
+    }
     if (!this.drawn || this.body.classList.contains("waiting")) {
       this.body.classList.remove("waiting");
       this.drawn = false;

@@ -3,7 +3,7 @@
 import { get, segment } from "../api.js";
 import { barChart, stepChart } from "../charts.js";
 import { fill, h, plain, sent } from "../dom.js";
-import { count, minutes, percent, plural } from "../format.js";
+import { count, decimal, minutes, plural } from "../format.js";
 import { gantt, labelWidth, tickCount } from "../gantt.js";
 import * as live from "../live.js";
 import { callChooser, callsOf } from "../parts/calls.js";
@@ -21,17 +21,18 @@ const PER_PAGE = 100;
 const LIVE_MS = 3000;
 const NOTES = 12;
 
-function headline(channel, openNow) {
-  const share = (channel.host_minutes ?? 0) + (channel.audience_minutes ?? 0) > 0;
+function headline(channel) {
+  const open = channel.open_sessions;
+  const used = channel.channel_duration_minutes;
+  const roles = (channel.host_minutes ?? 0) + (channel.audience_minutes ?? 0) > 0;
   return facts(
-    fact("In the channel now", count(openNow), { tone: openNow ? "ok" : "", why: "Shown on the first page only" }),
+    fact("In the channel now", count(open), { tone: open ? "ok" : "", note: open ? `${minutes(channel.open_minutes) ?? "–"} so far, not counted yet` : null }),
     fact("Minutes, all users", count(channel.total_minutes), {
-      note: share ? splitBar([["host", channel.host_minutes ?? 0], ["audience", channel.audience_minutes ?? 0]], `Hosts ${minutes(channel.host_minutes)}, audience ${minutes(channel.audience_minutes)}`) : null }),
+      note: roles ? splitBar([["host", channel.host_minutes ?? 0], ["audience", channel.audience_minutes ?? 0]], `Hosts ${minutes(channel.host_minutes)}, audience ${minutes(channel.audience_minutes)}`) : null }),
     fact("Users", count(channel.unique_users), { note: `${plural(channel.unique_hosts, "host")}, ${count(channel.unique_audiences) ?? "–"} in the audience` }),
     fact("Most at once", count(channel.peak_concurrent)),
-    fact("Channel was open", minutes(channel.channel_duration_minutes), { why: "The channel's beginning or end is not known" }),
-    fact("Utilization", channel.utilization === null || channel.utilization === undefined ? null : percent(channel.utilization), {
-      note: "user minutes per minute open", title: "Minutes of all users divided by the minutes in which anybody was there", why: "Not known without the time it was open" }));
+    fact("In use for", minutes(used), { why: "No session has ended yet" }),
+    fact("Present on average", decimal(channel.utilization), { note: "while anybody was there", title: "Utilization: minutes of all users divided by the minutes in which anybody was there", why: "No session has ended yet" }));
 }
 
 function dayCard(page, channel) {
@@ -87,20 +88,24 @@ function crumbs(page) {
 function drawn(page, channel) {
   const { app, channel: name } = page.params;
   const query = Object.fromEntries(page.query);
-  const first = (channel.pagination?.page ?? 1) === 1;
-  const openNow = channel.open_sessions ?? (first ? channel.sessions.filter((session) => !session.leave_time).length : null);
-  if (!channel.sessions.length) {
-    return [headline(channel, 0), h("div", { class: "card gap" }, emptyBox("No sessions in these days", "The channel may have been used on other days.", {
-      action: h("a", { class: "button", href: link(["agora", app, "channel", name]) }, "All days") }))];
-  }
   return [
-    headline(channel, openNow),
+    headline(channel),
     h("div", { class: "stack gap" },
       presence(page, channel),
       h("div", { class: "columns level" }, h("div", { class: "stack" }, dayCard(page, channel)), h("div", { class: "stack" }, notes(channel))),
       section("Sessions", { side: h("span", { class: "small quiet" }, rangeText(page.query)) }, sessionTable(app, channel.sessions, "user"),
         pager(channel.pagination, (number) => link(["agora", app, "channel", name], { ...query, page: number === 1 ? "" : number }), "sessions"))),
   ];
+}
+
+/** Nothing in these days, or nothing at all. */
+function nothing(page) {
+  const { app, channel: name } = page.params;
+  const narrowed = page.query.get("days") || page.query.get("from") || page.query.get("to");
+  const [title, text, place, label] = narrowed
+    ? ["No sessions in these days", "The channel may have been used on other days.", link(["agora", app, "channel", name]), "All days"]
+    : ["Nothing is known of this channel", "No notice has named it, or what was known is older than what is kept.", link(["agora", app]), "All channels"];
+  return h("div", { class: "card" }, emptyBox(title, text, { action: h("a", { class: "button", href: place }, label) }));
 }
 
 /** Builds the view. */
@@ -113,6 +118,7 @@ export function showChannel(page) {
   const panel = new Panel(page, {
     wait: h("div", null, skeleton(1, "band"), h("div", { class: "columns" }, skeleton(1, "tall"), skeleton(1, "tall"))),
     fetch: (signal) => get(`api/channel/${segment(app)}/${segment(name)}`, { ...rangeOf(page.query), page: page.query.get("page") || 1, per_page: PER_PAGE }, { signal }),
+    missing: () => nothing(page),
     draw(channel) {
       fill(sub, "First heard ", time(channel.first_activity, { as: "short" }), " · last activity ", time(channel.last_activity, { as: "age" }));
       return drawn(page, channel);

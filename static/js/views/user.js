@@ -64,17 +64,14 @@ function timeline(user) {
 }
 
 function drawn(page, user) {
-  const { app, uid } = page.params;
-  if (!user.sessions?.length) {
-    return h("div", { class: "card" }, emptyBox("No sessions", "Nothing is known of this user in these days.", { action: h("a", { class: "button", href: link(["agora", app, "user", uid]) }, "All days") }));
-  }
-  const open = user.sessions.filter((session) => !session.leave_time).length;
+  const { app } = page.params;
+  const open = user.open_sessions;
   const list = h("div", null, sessionTable(app, user.sessions.slice(0, TABLED), "channel"));
   const rest = user.sessions.length - TABLED;
   const more = rest > 0 ? h("div", { class: "log-foot" }, h("button", { type: "button", class: "button", onclick: () => { fill(list, sessionTable(app, user.sessions, "channel")); more.remove(); } }, `Show ${count(rest)} more`)) : null;
   return [
     facts(
-      fact("In a channel now", open ? "Yes" : "No", { tone: open ? "ok" : "" }),
+      fact("In a channel now", open === undefined || open === null ? null : open ? "Yes" : "No", { tone: open ? "ok" : "" }),
       fact("Minutes", count(user.total_minutes), { note: splitBar([["host", user.host_minutes ?? 0], ["audience", user.audience_minutes ?? 0]], `Host ${minutes(user.host_minutes) ?? "–"}, audience ${minutes(user.audience_minutes) ?? "–"}`) }),
       fact("As host", minutes(user.host_minutes)), fact("In the audience", minutes(user.audience_minutes)),
       fact("Sessions", count(user.total_sessions)), fact("Channels", count(Object.keys(user.channel_stats ?? {}).length))),
@@ -96,10 +93,11 @@ export function showUser(page) {
   const panel = new Panel(page, {
     wait: h("div", null, skeleton(1, "band"), h("div", { class: "columns" }, skeleton(1, "tall"), skeleton(1, "tall"))),
     fetch: (signal) => get(`api/user/${segment(app)}/${segment(uid)}`, rangeOf(page.query), { signal }),
+    missing: () => h("div", { class: "card" }, emptyBox("Nothing is known of this user", rangeText(page.query) === "All days" ? "No notice has named this uid." : "At least not in these days.", {
+      action: h("a", { class: "button", href: link(["agora", app, "user", uid]) }, "All days") })),
     draw(user) {
       if (user.account) fill(title, sent(user.account, { class: "clamp", title: user.account }));
-      const last = (user.sessions ?? []).map((session) => session.leave_time ?? session.join_time).sort().at(-1);
-      fill(sub, "uid ", sent(String(user.uid ?? uid)), last ? [" · last activity ", time(last, { as: "age" })] : null);
+      fill(sub, "uid ", sent(String(user.uid ?? uid)), " · last activity ", time(user.last_activity, { as: "age" }));
       return drawn(page, user);
     },
   });
