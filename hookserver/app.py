@@ -28,8 +28,10 @@ from tornado import netutil
 from . import __version__
 from .config import Config
 from .errors import ConfigError
+from .providers.agora_names import mappings
 from .services import journal
 from .services.background import Background, LoopLag
+from .services.channels import Channels
 from .services.intake import Intake
 from .services.overview import Overview, base_url
 from .services.projection import Projection
@@ -141,10 +143,12 @@ class App:
     def _build(self) -> None:
         """Everything that stands on the store. On the loop."""
         config, loop = self.config, asyncio.get_running_loop()
+        app_ids = {app_id for source in config.sources.values() for app_id in source.apps}
         self.lag = LoopLag(loop)
         self.hub = Hub(summaries)
         self.rejections.on_added = self.hub.rejection
         self.projection.subscribers.append(self.hub.events)
+        self.channels = Channels(self.projection, clock=self.clock, apps=lambda: app_ids)
         self.log.on_durable, self.log.on_rotate = self.projection.apply, self.projection.rotated
         self.log.on_poison = self._poisoned
         self.dedup.on_damage = lambda why: self._end(IO)    # the next start mends it
@@ -155,7 +159,8 @@ class App:
         self.upkeep = Upkeep(
             config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
             window=self._window(),
-            derived={"the checkpoint": self.projection.checkpoint}, prepare=self.projection.prepare)
+            derived={"the checkpoint": self.projection.checkpoint, "what is sorted": self.channels.refresh},
+            prepare=self.projection.prepare)
         self.hooks = Hooks(self.intake, clock=self.clock)
         self.house = self._house()
         self.door = FrontDoor(self.hooks, build_application(self.house), api_body=API_BODY,
@@ -171,7 +176,8 @@ class App:
         return SimpleNamespace(
             auth=Auth(self.token), hosts=Hosts(config.server.host, site_host(config)),
             trusted_proxies=config.server.trusted_proxies, assets=Assets(static_directory()),
-            events=events, missed=events.missed, overview=overview, hub=self.hub, system=self.system,
+            events=events, missed=events.missed, overview=overview, channels=self.channels, mappings=mappings,
+            hub=self.hub, system=self.system,
             refusals=Refusals(self.rejections, clock=self.clock, base_url=base), metrics=Metrics(self.system.figures))
 
     def _listen(self, sockets: list[socket.socket]) -> None:
@@ -209,6 +215,7 @@ class App:
         await self.background.stop()
         self.lag.stop()
         await asyncio.to_thread(self.rejections.close)
+        await asyncio.to_thread(self.channels.close)
         await self.projection.close()
         await asyncio.to_thread(self.dedup.close)
         await self.log.close()

@@ -65,6 +65,7 @@ class System:
         """/debug/cache: what is kept in memory, and how often it helped."""
         parts = self._parts
         return {"dedup": parts.dedup.stats(), "intake": parts.intake.stats(), "rollups": parts.projection.stats(),
+                "channels": parts.channels.stats(),
                 "rejections": parts.rejections.counts(parts.clock()), "live": {"clients": len(parts.hub.listeners), "dropped": parts.hub.dropped},
                 "connections": {"open": len(parts.door.visits), "timeouts": parts.door.timeouts}}
 

@@ -6,12 +6,13 @@ import enum
 import ipaddress
 import logging
 import secrets
+from collections.abc import AsyncIterator
 
 import msgspec
-from tornado import httputil, web
+from tornado import iostream, web
 
 from ..core.addresses import client_address, is_trusted, parse_address
-from ..errors import Refused, StorageUnavailable
+from ..errors import CorruptionError, Refused, StorageUnavailable
 from .auth import COOKIE
 from .parameters import Parameters
 from .replies import SERVER
@@ -86,6 +87,20 @@ class BaseHandler(web.RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.finish(msgspec.json.encode(value))
 
+    async def send_pieces(self, pieces: AsyncIterator[bytes]) -> None:
+        """Write ``pieces`` as fast as the client takes them. What fails on the way cuts the answer off visibly."""
+        try:
+            async for piece in pieces:
+                self.write(piece)
+                await self.flush()
+        except iostream.StreamClosedError:
+            pass  # the client has gone
+        except Exception:
+            if not self._headers_written:
+                raise
+            log.exception("an answer was cut off request=%s path=%.200s", self.reference(), self.request.path)
+            self.request.connection.close()
+
     def compute_etag(self) -> str | None:
         return None  # answers are not to be kept, so a hash over each would be for nothing
 
@@ -113,6 +128,8 @@ class BaseHandler(web.RequestHandler):
             return error
         if isinstance(error, StorageUnavailable):
             return Refused(error.code, str(error), retry_after=error.retry_after)
+        if isinstance(error, (OSError, CorruptionError)):
+            return Refused("store_unavailable", f"The disk gave an error, logged under {self.reference()}.", retry_after=5)
         code = _CODES.get(status)
         if code == "method_not_allowed":
             return Refused(code, headers={"Allow": ", ".join(self.allowed_methods())})

@@ -71,6 +71,16 @@ class Parameters:
             raise bad(name, "must be a day (2026-11-22) or an ISO 8601 time (2026-11-22T03:45:38Z)") from None
 
 
+def from_members(members: Mapping[str, object], known: Collection[str]) -> Parameters:
+    """The members of a JSON object as parameters: texts and numbers; null is as if it were absent."""
+    arguments: dict[str, list[bytes]] = {}
+    for name, value in members.items():
+        if value is not None and type(value) not in (str, int):
+            raise bad(name, "must be a text or a whole number")
+        arguments[name] = [b"" if value is None else str(value).encode("utf-8", "replace")]
+    return Parameters(arguments, known)
+
+
 def bad(name: str, why: str, hint: str | None = None) -> Refused:
     """The refusal of one parameter."""
     shown = name if len(name) <= 60 else name[:60] + "…"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tornado import httputil, web
 
-from . import api, assets, live, metrics, session
+from . import agora, api, assets, live, metrics, session
 from .base import Access, BaseHandler, NotFound
 
 PUBLIC, ADMIN = Access.PUBLIC, Access.ADMIN
@@ -39,6 +39,12 @@ TABLE = (
     Row(r"/api/rejections", api.Rejections, ADMIN),
     Row(r"/api/rejections/([^/]+)", api.Rejection, ADMIN),
     Row(r"/api/rejections/([^/]+)/raw", api.RejectionRaw, ADMIN),
+    Row(r"/api/mappings", agora.Mappings, ADMIN),
+    Row(r"/api/mappings/platforms", agora.Mappings, ADMIN),
+    Row(r"/api/channels/([^/]+)", agora.Channels, ADMIN),
+    Row(r"/api/channel/([^/]+)/([^/]+)", agora.Channel, ADMIN),
+    Row(r"/api/user/([^/]+)/([^/]+)", agora.User, ADMIN),
+    Row(r"/api/export/([^/]+)", agora.Export, ADMIN),
     Row(r"/api/live", live.LiveHandler, ADMIN),
     Row(r"/api/system", metrics.SystemPage, ADMIN),
     Row(r"/health", metrics.Health, PUBLIC),
