@@ -96,10 +96,17 @@ class BaseHandler(web.RequestHandler):
         except iostream.StreamClosedError:
             pass  # the client has gone
         except Exception:
-            if not self._headers_written:
-                raise
-            log.exception("an answer was cut off request=%s path=%.200s", self.reference(), self.request.path)
-            self.request.connection.close()
+            self.cut_off()
+
+    def cut_off(self) -> None:
+        """For an exception in the middle of an answer: break the connection, so that nobody takes it for whole.
+
+        Before the answer has begun, the exception goes on.
+        """
+        if not self._headers_written:
+            raise
+        log.exception("an answer was cut off request=%s path=%.200s", self.reference(), self.request.path)
+        self.request.connection.close()
 
     def compute_etag(self) -> str | None:
         return None  # answers are not to be kept, so a hash over each would be for nothing

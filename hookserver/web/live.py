@@ -108,6 +108,8 @@ class LiveHandler(BaseHandler):
             await self._follow()
         except iostream.StreamClosedError:
             pass
+        except Exception:
+            self.cut_off()
         finally:
             hub.listeners.discard(self.listener)
 

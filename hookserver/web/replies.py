@@ -33,7 +33,7 @@ def http_date() -> str:
 
 def render(answer: Answer, *, close: bool = False, head: bool = False) -> bytes:
     """The whole answer as bytes. ``head``: the request was a HEAD, so the body stays here."""
-    lines = [_REASONS[answer.status], "Server: ", SERVER, "\r\nContent-Type: application/json\r\nDate: ", http_date(),
+    lines = [_REASONS.get(answer.status) or f"HTTP/1.1 {answer.status} Refused\r\n", "Server: ", SERVER, "\r\nContent-Type: application/json\r\nDate: ", http_date(),
              f"\r\nContent-Length: {len(answer.body)}\r\n"]
     for name, value in answer.headers.items():
         lines.append(f"{name}: {value}\r\n")
@@ -63,6 +63,6 @@ def write_reply(conn, answer: Answer, *, quick: bool, head: bool) -> None:
         return
     headers = httputil.HTTPHeaders({"Server": SERVER, "Content-Type": "application/json", "Date": http_date(),
                                     "Content-Length": str(len(answer.body)), **answer.headers})
-    conn.write_headers(httputil.ResponseStartLine("", answer.status, httputil.responses[answer.status]), headers,
+    conn.write_headers(httputil.ResponseStartLine("", answer.status, httputil.responses.get(answer.status, "Refused")), headers,
                        b"" if head else answer.body)
     conn.finish()

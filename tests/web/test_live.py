@@ -146,3 +146,14 @@ def test_a_stop_ends_the_streams(app):
     stream = Stream(app)
     app.stop()
     assert read_all(stream.sock) in (b"", b"0\r\n\r\n")
+
+
+def test_a_fault_while_catching_up_breaks_the_stream(app, client, monkeypatch, log_watch):
+    async def broken(after, limit):
+        raise OSError(5, "Input/output error")
+    client.notice(notice(1))
+    monkeypatch.setattr(app.app.house, "missed", broken)
+    with log_watch.expect("an answer was cut off"):
+        stream = Stream(app, "?after=0")
+        assert not read_all(stream.sock).endswith(b"0\r\n\r\n")
+    assert not app.app.hub.listeners
