@@ -23,6 +23,9 @@ PEOPLE = ("ada", "grace", "linus", "margaret", "edsger", "barbara", "donald", "r
 PLATFORMS = (1, 2, 2, 5, 7, 7, 7, 8)
 REASONS = (1,) * 14 + (2, 2, 3, 4, 5, 10, 12, 999)
 
+REGULARS = 15  # people of a channel who come again
+RETURNS = 0.5  # share of joins that are theirs
+
 JOIN_GAP, STAY, LIFE, PAUSE = 35.0, 240.0, 900.0, 60.0  # means, seconds
 
 
@@ -32,7 +35,7 @@ class _Person:
     account: str
     platform: int
     sequence: int
-    host: bool
+    host: bool = False
     joined: float = 0.0
 
 
@@ -44,6 +47,7 @@ class _Channel:
     session: str = ""
     ends: float = 0.0
     present: dict[int, _Person] = field(default_factory=dict)
+    regulars: list[_Person] = field(default_factory=list)
 
 
 class Calls:
@@ -105,15 +109,27 @@ class Calls:
             return None
         self._later(self._spell(JOIN_GAP), self._joins, channel, False)
         random = self._random
-        host = first or channel.communication or random.random() < 0.3
-        person = _Person(random.randrange(1, 2**32), random.choice(PEOPLE), random.choice(PLATFORMS),
-                         1_700_000_000_000 + self._serial * 1000, host, at)
+        person = self._someone(channel)
+        person.host = first or channel.communication or random.random() < 0.3
+        person.joined = at
         channel.present[person.uid] = person
         self._later(self._spell(STAY), self._leaves, channel, person)
         if not channel.communication and random.random() < 0.15:
             self._later(self._spell(STAY / 4), self._switches, channel, person)
-        event = 107 if channel.communication else 103 if host else 105
+        event = 107 if channel.communication else 103 if person.host else 105
         return self._notice(at, 1, event, channel, self._personal(at, channel, person))
+
+    def _someone(self, channel: _Channel) -> _Person:
+        """A stranger, or one who has been here before."""
+        random = self._random
+        back = [person for person in channel.regulars if person.uid not in channel.present]
+        if back and random.random() < RETURNS:
+            return random.choice(back)
+        person = _Person(random.randrange(1, 2**32), random.choice(PEOPLE), random.choice(PLATFORMS),
+                         1_700_000_000_000 + self._serial * 1000)
+        if len(channel.regulars) < REGULARS:
+            channel.regulars.append(person)
+        return person
 
     def _switches(self, at: float, channel: _Channel, person: _Person) -> dict | None:
         if person.uid not in channel.present:
