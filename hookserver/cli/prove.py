@@ -40,7 +40,7 @@ def rebuild(args: argparse.Namespace) -> int:
     if not args.check:
         print(f"made again from {records:,} records")
         return 0
-    read = f"folded {compared.records:,} records again: {compared.rows:,} rows and {keys.keys:,} keys compared"
+    read = f"{compared.records:,} records folded again; {compared.rows:,} rows, the live state and {keys.keys:,} keys compared"
     return verdict(read, [*compared.wrong, *keys.wrong], [*compared.notes, *keys.notes])
 
 
