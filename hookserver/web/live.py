@@ -92,26 +92,27 @@ class LiveHandler(BaseHandler):
     listener: Listener | None = None
 
     async def get(self) -> None:
-        given = self.parameters("after")
-        after = given.integer("after", self._last_event_id(), 0, 10**15)
-        hub = self.house.hub
-        if len(hub.listeners) >= CLIENTS:
+        after = self.parameters("after").integer("after", self._last_event_id(), 0, 10**15)
+        if len(self.house.hub.listeners) >= CLIENTS:
             raise Refused("overloaded", "Too many live connections are open.", retry_after=10)
-        self.listener = Listener(self._drop)
-        hub.listeners.add(self.listener)
         self.set_header("Content-Type", "text/event-stream")
         self.set_header("X-Accel-Buffering", "no")
+        self.listener = Listener(self._drop)
+        self.house.hub.listeners.add(self.listener)
         try:
-            await self._say(b": connected\nretry: 1000\n\n")
-            if after is not None:
-                await self._catch_up(after)
-            await self._follow()
+            await self._speak(after)
         except iostream.StreamClosedError:
-            pass
+            pass  # the client has gone
         except Exception:
             self.cut_off()
         finally:
-            hub.listeners.discard(self.listener)
+            self.house.hub.listeners.discard(self.listener)
+
+    async def _speak(self, after: int | None) -> None:
+        await self._say(b": connected\nretry: 1000\n\n")
+        if after is not None:
+            await self._catch_up(after)
+        await self._follow()
 
     def _last_event_id(self) -> int | None:
         text = self.request.headers.get("Last-Event-ID", "")

@@ -14,6 +14,7 @@ from .listening import PlainStream
 
 SERVER = "hookserver"
 _REASONS = {code: f"HTTP/1.1 {code} {reason}\r\n" for code, reason in httputil.responses.items()}
+_OTHER = "Other"  # the reason of a status that has no name
 _date = (0, "")
 
 
@@ -33,8 +34,8 @@ def http_date() -> str:
 
 def render(answer: Answer, *, close: bool = False, head: bool = False) -> bytes:
     """The whole answer as bytes. ``head``: the request was a HEAD, so the body stays here."""
-    lines = [_REASONS.get(answer.status) or f"HTTP/1.1 {answer.status} Refused\r\n", "Server: ", SERVER, "\r\nContent-Type: application/json\r\nDate: ", http_date(),
-             f"\r\nContent-Length: {len(answer.body)}\r\n"]
+    lines = [_REASONS.get(answer.status) or f"HTTP/1.1 {answer.status} {_OTHER}\r\n", "Server: ", SERVER,
+             "\r\nContent-Type: application/json\r\nDate: ", http_date(), f"\r\nContent-Length: {len(answer.body)}\r\n"]
     for name, value in answer.headers.items():
         lines.append(f"{name}: {value}\r\n")
     lines.append("Connection: close\r\n\r\n" if close else "\r\n")
@@ -63,6 +64,6 @@ def write_reply(conn, answer: Answer, *, quick: bool, head: bool) -> None:
         return
     headers = httputil.HTTPHeaders({"Server": SERVER, "Content-Type": "application/json", "Date": http_date(),
                                     "Content-Length": str(len(answer.body)), **answer.headers})
-    conn.write_headers(httputil.ResponseStartLine("", answer.status, httputil.responses.get(answer.status, "Refused")), headers,
-                       b"" if head else answer.body)
+    reason = httputil.responses.get(answer.status, _OTHER)
+    conn.write_headers(httputil.ResponseStartLine("", answer.status, reason), headers, b"" if head else answer.body)
     conn.finish()

@@ -156,4 +156,4 @@ def test_a_fault_while_catching_up_breaks_the_stream(app, client, monkeypatch, l
     with log_watch.expect("an answer was cut off"):
         stream = Stream(app, "?after=0")
         assert not read_all(stream.sock).endswith(b"0\r\n\r\n")
-    assert not app.app.hub.listeners
+    until(lambda: not app.app.hub.listeners)
