@@ -5,9 +5,8 @@ import { icon } from "./icons.js";
 
 const HEX_SHOWN = 4096;
 
-/** Headers as a table. Pairs [name, value]; names repeat as they came. */
-export function headerTable(headers) {
-  const pairs = Array.isArray(headers) ? headers : Object.entries(headers ?? {}).flatMap(([name, item]) => [item].flat().map((one) => [name, one]));
+/** Headers as a table: pairs [name, value]; names repeat as they came. */
+export function headerTable(pairs) {
   if (!pairs.length) return h("p", { class: "soft" }, "No headers were kept.");
   return h("table", { class: "rows headers" },
     h("thead", null, h("tr", null, h("th", { scope: "col" }, "Header"), h("th", { scope: "col" }, "Value"))),
@@ -16,12 +15,11 @@ export function headerTable(headers) {
       h("td", null, text === "[redacted]" ? h("span", { class: "quiet", title: "Credentials are not stored" }, "[redacted]") : sent(text, { class: "mono" }))))));
 }
 
-/** Each check with its verdict: [{check, ok, detail}] or {check: text}. */
-export function checkList(checks) {
-  const items = Array.isArray(checks) ? checks : Object.entries(checks ?? {}).map(([check, detail]) => ({ check, ok: null, detail }));
+/** Each check with its verdict: [{check, ok, detail}]; `ok` is null for one that was not made. */
+export function checkList(items) {
   if (!items.length) return h("p", { class: "quiet small pad" }, "No check was recorded.");
   return h("ul", { class: "checks" }, items.map(({ check, ok, detail }) => h("li", { class: ok === false ? "bad" : ok === true ? "ok" : "" },
-    icon(ok === false ? "cross" : "done", ok === false ? "failed" : ok === true ? "passed" : "noted"),
+    icon(ok === false ? "cross" : ok === true ? "done" : "dash", ok === false ? "failed" : ok === true ? "passed" : "not made"),
     h("span", { class: "strong" }, sent(check)), detail ? sent(detail, { tag: "span", class: "soft" }) : null)));
 }
 

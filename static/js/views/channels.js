@@ -147,8 +147,7 @@ export function showChannels(page) {
   const panel = new Panel(page, {
     wait: h("div", null, skeleton(2), skeleton(10)),
     fetch: (signal) => get("api/apps", null, { signal }),
-    draw(answer) {
-      const apps = Array.isArray(answer) ? answer : answer.apps;
+    draw(apps) {
       if (page.params.app !== undefined) { drawApp(page, apps); return undefined; }
       if (!apps.length) return emptyBox("No Agora app is configured", "Name one under sources: in conf.yaml, with the secret that the console shows.");
       const heard = [...apps].sort((a, b) => String(b.last_seen ?? "").localeCompare(String(a.last_seen ?? "")))[0];

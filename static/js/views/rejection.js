@@ -53,7 +53,7 @@ function drawn(page, item) {
           ["From", item.client ? h("span", { class: "mono" }, sent(item.client)) : null, "The address is not known"],
           ["Size", bytes(item.size), "The body was not read"],
         ])),
-        item.checks && Object.keys(item.checks).length ? section("Checks", checkList(item.checks)) : null)),
+        item.checks?.length ? section("Checks", checkList(item.checks)) : null)),
   ];
 }
 

@@ -10,7 +10,7 @@ import { textBlock } from "../parts/json.js";
 import { moment, time } from "../times.js";
 
 const REFRESH_MS = 10_000;
-const OWN_PLACE = new Set(["warnings", "segments", "config", "config_text"]);
+const OWN_PLACE = new Set(["warnings", "segments", "config"]);
 const ORDER = ["store", "dedup", "checkpoint", "rejections", "upkeep", "loop_lag_ms", "memory", "versions"];
 const IN_WORDS = { p50: "median" };
 
@@ -41,13 +41,11 @@ const isGroup = (item) => item !== null && typeof item === "object" && !Array.is
 
 function headline(system) {
   const memory = system.memory ?? {};
-  const lag = system.loop_lag_ms ?? system.loop_lag ?? {};
-  const started = moment(system.started_at ?? system.started);
-  const uptime = system.uptime_seconds ?? system.uptime ?? (started === null ? null : (Date.now() - started) / 1000);
-  const worst = typeof lag === "number" ? lag : lag.max ?? lag.p99;
+  const lag = system.loop_lag_ms ?? {};
+  const worst = lag.max ?? null;
   return facts(
-    fact("Version", system.version ?? system.versions?.hookserver ?? null, { note: system.python ?? system.versions?.python ? `Python ${system.python ?? system.versions?.python}` : null }),
-    fact("Up for", span(uptime)),
+    fact("Version", system.version, { note: system.python ? `Python ${system.python}` : null }),
+    fact("Up for", span(system.uptime_seconds)),
     fact("Memory, own", bytes(memory.anonymous), { note: ["mapped files ", value(bytes(memory.file))], why: "The system did not say" }),
     fact("Loop lag, worst", millis(worst), { note: lag.max_last_minute === undefined ? null : ["last minute ", value(millis(lag.max_last_minute))], tone: worst > 50 ? "warn" : "", why: "Not measured yet" }));
 }
@@ -59,19 +57,19 @@ function segmentTable(segments) {
     h("table", { class: "rows fold" },
       h("thead", null, h("tr", null, ["File", "Seq", "Records", "Size", "From", "To"].map((text, at) => h("th", { scope: "col", class: at > 0 && at < 4 ? "num" : null }, text)))),
       h("tbody", null, [...segments].sort((a, b) => b.first_seq - a.first_seq).map((item) => h("tr", null,
-        h("th", { scope: "row" }, sent(item.name, { class: "mono" }), item.closed === false || item.active ? [" ", h("span", { class: "badge ok" }, "written now")] : null),
+        h("th", { scope: "row" }, sent(item.name, { class: "mono" }), item.closed === false ? [" ", h("span", { class: "badge ok" }, "written now")] : null),
         h("td", { ...label("Seq"), class: "num" }, `${count(item.first_seq) ?? "–"}–${count(item.last_seq) ?? "–"}`),
-        h("td", { ...label("Records"), class: "num" }, value(count(item.count ?? item.records))),
-        h("td", { ...label("Size"), class: "num" }, value(bytes(item.bytes ?? item.size))),
-        h("td", label("From"), time(item.min_at ?? item.first_at, { as: "short" })),
-        h("td", label("To"), time(item.max_at ?? item.last_at, { as: "short" })))))));
+        h("td", { ...label("Records"), class: "num" }, value(count(item.count))),
+        h("td", { ...label("Size"), class: "num" }, value(bytes(item.bytes))),
+        h("td", label("From"), time(item.min_at, { as: "short" })),
+        h("td", label("To"), time(item.max_at, { as: "short" })))))));
 }
 
 function drawn(system) {
   const place = ([key]) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
   const groups = Object.entries(system).filter(([key, item]) => !OWN_PLACE.has(key) && isGroup(item)).sort((a, b) => place(a) - place(b));
   const loose = Object.entries(system).filter(([key, item]) => !OWN_PLACE.has(key) && !isGroup(item));
-  const config = system.config_text ?? (system.config === undefined ? null : JSON.stringify(system.config, null, 2));
+  const config = system.config === undefined ? null : JSON.stringify(system.config, null, 2);
   return [
     warningList(system.warnings), headline(system),
     h("div", { class: "tiles gap" },
