@@ -52,8 +52,10 @@ def run(wanted: argparse.Namespace) -> list[Row]:
     try:
         for name in wanted.only:
             began = time.perf_counter()
-            rows += SUBJECTS[name](stage)
-            print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
+            found = SUBJECTS[name](stage)
+            rows += found
+            print(f"{name}: {time.perf_counter() - began:.0f} s", *(f"  {row.what}: {row.measured}; {row.note}" for row in found),
+                  sep="\n", file=sys.stderr)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     return rows

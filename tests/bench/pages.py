@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from typing import Callable
@@ -10,7 +11,7 @@ from urllib.parse import urlencode
 from tests.bench.pinger import Pinger
 from tests.bench.report import Row, milliseconds, percentile
 from tests.bench.stage import Stage
-from tests.bench.traffic import APPS, CHANNELS, USERS
+from tests.bench.traffic import APPS
 from tests.process import ServerProcess
 from tests.wire import Wire, request_bytes
 
@@ -43,15 +44,27 @@ class Reader:
     def paths(self) -> dict[str, Callable[[], str]]:
         """Page -> a function that gives another address of that kind each time."""
         dice, app = self._dice, APPS[0]
+        channels, users = self._known(app)
         return {
-            "channels": lambda: f"/api/channels/{app}?" + urlencode({"page": dice.randrange(1, 30), "sort": dice.choice(["last_activity", "minutes", "users"])}),
+            "channels": lambda: f"/api/channels/{app}?" + urlencode(
+                {"page": dice.randrange(1, 3), "sort": dice.choice(["last_activity", "minutes", "users"])}),
             "channels, searched": lambda: f"/api/channels/{app}?search=room-{dice.randrange(100, 999)}",
-            "channel": lambda: f"/api/channel/{app}/room-{int(CHANNELS * dice.random() ** 2)}",
-            "user": lambda: f"/api/user/{app}/{1 + int(USERS * dice.random() ** 1.5)}",
+            "channel": lambda: f"/api/channel/{app}/{dice.choice(channels)}",
+            "user": lambda: f"/api/user/{app}/{dice.choice(users)}",
             "events": lambda: "/api/events?limit=50",
             "events of a type": lambda: "/api/events?type=rtc.channel_created&limit=50",
             "overview": lambda: "/api/overview",
         }
+
+    def _known(self, app: str) -> tuple[list[str], list[int]]:
+        """Some channels, busy and quiet ones, and some of their users."""
+        channels, users = [], []
+        for sort in ("last_activity", "minutes", "name"):
+            page = json.loads(self.get(f"/api/channels/{app}?sort={sort}"))
+            channels += [row["channel_name"] for row in page["channels"]]
+        for channel in channels[::5]:
+            users += [row["uid"] for row in json.loads(self.get(f"/api/channel/{app}/{channel}"))["sessions"]]
+        return channels, users
 
     def __enter__(self) -> "Reader":
         return self

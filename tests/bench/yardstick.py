@@ -76,6 +76,8 @@ async def _serve() -> None:
             self.set_header("Content-Type", "application/json")
             self.write(b'{"status":"success","message":"Webhook processed","id":"evt_constant_1","duplicate":false}')
 
+        get = post
+
     sockets = bind_sockets(0, "127.0.0.1")
     HTTPServer(Application([(r"/.*", Constant)])).add_sockets(sockets)
     print(sockets[0].getsockname()[1], flush=True)
