@@ -149,19 +149,24 @@ def read(payload: bytes, type_name: str, seq: int, at: int, now: int):
     said, event = notice.payload, notice.eventType
     if said is None or event is None:
         return BROKEN
-    channel, ts = said.channelName, second(said.ts, at)
+    channel, ts = said.channelName, said.ts
+    if ts is None or not EARLIEST <= ts <= at:
+        ts = second(ts, at)
     if ts is None or not channel or len(channel) > TEXT_MAX:
         return BROKEN
     if event not in ABOUT_USERS:
         return Mention(channel, ts, RTC, _small(event) or 0, type_name, None, "")
-    uid, order = user(said.uid), said.clientSeq
-    if uid is None or (order is not None and not 0 <= order < 1 << 64):
+    uid, order, duration, account = said.uid, said.clientSeq, said.duration, said.account
+    if type(uid) is not int or not 0 <= uid < 1 << 63:
+        uid = user(uid)
+    if order is None:
+        order = ts * 1000
+    if uid is None or not 0 <= order < 1 << 64:
         return BROKEN
-    duration = said.duration
     if duration is not None and not 0 <= duration <= STAY_MAX:
         duration = None
-    return channel, uid, Fact(ts * 1000 if order is None else order, ts, event, seq, now, _small(said.platform),
-                              _small(said.clientType), _small(said.reason), duration, (said.account or "")[:TEXT_MAX])
+    return channel, uid, Fact(order, ts, event, seq, now, _small(said.platform), said.clientType and _small(said.clientType),
+                              said.reason and _small(said.reason), duration, account[:TEXT_MAX] if account else "")
 
 
 def _other(payload: bytes, type_name: str, at: int):

@@ -8,6 +8,7 @@ what falls into that day. ``seq`` is the record at which the row was settled.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from urllib.parse import quote
 
 import msgspec
@@ -85,6 +86,7 @@ def partition(app: str, day: str) -> str:
     return f"{NAME}/{directory(app)}/{day}"
 
 
+@lru_cache(maxsize=1024)
 def directory(app: str) -> str:
     """An app id as the name of a directory: what is odd is percent-encoded, a dot too."""
     return quote(app, safe="").replace(".", "%2E") or "%00"

@@ -23,6 +23,7 @@ of a segment gives the same rows, byte for byte.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from sys import intern
 
 import msgspec
 
@@ -118,7 +119,7 @@ class Sessions:
         if entry.provider == "agora" and entry.kind == EVENT:
             news = read(entry.payload, entry.type, seq, at // 1000, now) if entry.app else BROKEN
             if type(news) is tuple:
-                self._believe((entry.app, news[0], news[1]), news[2], out)
+                self._believe(entry.app, *news, out)
             elif news is BROKEN:
                 self.counts["unfolded"] += 1
             elif news is not NOTHING:
@@ -131,11 +132,14 @@ class Sessions:
             for app, mention in settling.take(now, seq, VISITS):
                 self._settle_mention(app, mention, out)
 
-    def _believe(self, key: Key, fact: Fact, out: Out) -> None:
+    def _believe(self, app: str, channel: str, uid: int | str, fact: Fact, out: Out) -> None:
+        key = (app, channel, uid)
         user = self.users.get(key)
         if user is None:
+            app, channel = intern(app), intern(channel)     # once in memory, however many users
+            key = (app, channel, uid)
             self._visits.put(key, fact.now, fact.seq)
-            self._room(key[:2]).users[key[2]] = None
+            self._room((app, channel)).users[uid] = None
             user = User((fact,), fact.seq, fact.now)
         else:
             if len(user.facts) >= FACTS_MAX:
@@ -146,13 +150,17 @@ class Sessions:
             if user.floor and fact.place <= user.floor:
                 self.counts["late"] += 1
                 return
-            facts = _with(user.facts, fact)
-            if facts is None:
-                self.counts["repeated"] += 1
-                return
+            facts = user.facts
+            if not facts or fact.order > facts[-1].order:
+                facts = (*facts, fact)
+            else:
+                facts = _with(facts, fact)
+                if facts is None:
+                    self.counts["repeated"] += 1
+                    return
             user = User(facts, fact.seq, fact.now, user.floor, user.before)
         self.users[key] = user
-        self.touched[key[:2]] = fact.seq
+        self.touched[app, channel] = fact.seq
         self.counts["folded"] += 1
         if fact.reason == CHURN and fact.event in LEAVES:
             self.counts["churn"] += 1
@@ -272,7 +280,7 @@ class Sessions:
         for line in lines:
             saved = _decode_saved(line)
             if type(saved) is SavedUser:
-                key = (saved.app, saved.channel, saved.uid)
+                key = (intern(saved.app), intern(saved.channel), saved.uid)
                 self.users[key] = saved.user
                 self._room(key[:2]).users[saved.uid] = None
                 self._visits.put_back(key)
@@ -295,8 +303,6 @@ class Sessions:
 
 def _with(facts: tuple[Fact, ...], fact: Fact) -> tuple[Fact, ...] | None:
     """The facts with one more, in their order; None when it says what one of them says already."""
-    if not facts or fact.order > facts[-1].order:
-        return (*facts, fact)
     said = fact.says()
     if any(other.says() == said for other in facts if other.order == fact.order):
         return None
