@@ -11,7 +11,7 @@ const STEPS = [SECOND, 2 * SECOND, 5 * SECOND, 10 * SECOND, 15 * SECOND, 30 * SE
 
 /** Round values from 0 to at least `max`, about `wanted` of them; whole numbers only when `whole`. */
 export function ticks(max, wanted = 3, whole = true) {
-  const top = Math.max(max, whole ? 1 : 1e-9);
+  const top = Math.max(max, 1);
   const rough = top / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));
   const nice = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((step) => step >= rough);

@@ -12,6 +12,7 @@ import { moment, time } from "../times.js";
 const REFRESH_MS = 10_000;
 const OWN_PLACE = new Set(["warnings", "segments", "config"]);
 const ORDER = ["store", "dedup", "checkpoint", "rejections", "upkeep", "loop_lag_ms", "memory", "versions"];
+const SHOWN_ELSEWHERE = new Set(["by_cause", "last_hour_by_cause"]);
 const IN_WORDS = { p50: "median" };
 
 const titled = (key) => {
@@ -73,7 +74,7 @@ function drawn(system) {
   return [
     warningList(system.warnings), headline(system),
     h("div", { class: "tiles gap" },
-      groups.map(([key, item]) => section(titled(key), details(Object.entries(item).map(([name, one]) => [titled(name), told(name, one, key)])))),
+      groups.map(([key, item]) => section(titled(key), details(Object.entries(item).filter(([name]) => !SHOWN_ELSEWHERE.has(name)).map(([name, one]) => [titled(name), told(name, one, key)])))),
       loose.length ? section("Process", details(loose.map(([key, item]) => [titled(key), told(key, item)]))) : null),
     h("div", { class: "stack gap" }, segmentTable(system.segments),
       config === null ? null : section("Configuration, as loaded", { side: h("span", { class: "small quiet" }, "Secrets are never shown") },
