@@ -54,17 +54,24 @@ def is_trusted(address: Address | None, trusted: Sequence[Network]) -> bool:
         address.version == network.version and address in network for network in trusted)
 
 
+@functools.lru_cache(maxsize=4096)
+def plain_text(peer: str) -> str:
+    """The peer's address as we write it; what is no address (a unix socket, or none at all) as it is."""
+    address = parse_address(peer)
+    return peer if address is None else str(address)
+
+
 def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
     """The address to hold responsible for a request.
 
     ``peer`` is the socket's peer as text, ``forwarded`` the values of all X-Forwarded-For headers
     in order. Junk in the list ends the search: the last good address to its right is used.
     """
+    if not forwarded:
+        return plain_text(peer)
     address = parse_address(peer)
-    if address is None:
-        return peer  # a unix socket, or none at all
-    if not forwarded or not is_trusted(address, trusted):
-        return str(address)
+    if not is_trusted(address, trusted):
+        return plain_text(peer)
     entries = ",".join(forwarded).rsplit(",", MAX_HOPS)[-MAX_HOPS:]
     for entry in reversed(entries):
         hop = parse_address(entry)
