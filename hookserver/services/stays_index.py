@@ -21,10 +21,9 @@ import msgspec
 from hookserver.rollups.entry import day_start
 from hookserver.rollups.rows import NAME, directory
 from hookserver.rollups.tally import SlimRow, Stay, Totals, decode_slim, peak, stay_of_row
-from hookserver.store.atomic import ensure_dir
 from hookserver.store.disk import Disk
 from hookserver.store.rollup_files import RollupFiles
-from hookserver.store.sorted_runs import Lines, Run, RunDamaged, list_runs, run_name, write_run
+from hookserver.store.sorted_runs import Lines, Run, RunDamaged, list_runs, run_path, write_run
 
 log = logging.getLogger("hookserver.projection")
 
@@ -132,8 +131,8 @@ class Gathered:
 class DayIndex:
     """One partition. ``view`` is (runs, fringe): replaced together, so that no row is seen twice or missed."""
 
-    def __init__(self, name: str, directory: Path, runs: Sequence[Extent]):
-        self.name, self.directory, self.day = name, directory, name[-10:]
+    def __init__(self, name: str, runs: Sequence[Extent]):
+        self.name, self.day = name, name[-10:]
         self.start = day_start(self.day)
         self.view: tuple[tuple[Extent, ...], Gathered] = (tuple(runs), Gathered(runs[-1][1] if runs else 0))
         self.seen = self.quiet = 0      # size at the last refresh, refreshes since it last grew
@@ -145,6 +144,7 @@ class StaysIndex:
     def __init__(self, files: RollupFiles, disk: Disk, root: Path):
         self.files, self.disk, self.root = files, disk, root
         self._days: dict[str, DayIndex] = {}
+        self._left = list_runs(disk, root, NAME)    # of days that nobody has asked for yet
         self._open: OrderedDict[Path, Run] = OrderedDict()
         self._lock = threading.RLock()          # for what is in memory
         self._making = threading.Lock()         # one refresh at a time
@@ -163,11 +163,10 @@ class StaysIndex:
         return day
 
     def _found(self, name: str) -> DayIndex:
-        place, size = self.root / name, self.files.extent(name)[0]
-        runs = list_runs(self.disk, place)
+        runs, size = self._left.pop(name, []), self.files.extent(name)[0]
         while runs and runs[-1][1] > size:      # made of rows that a crash has taken back
-            self.disk.unlink(place / run_name(*runs.pop()))
-        return DayIndex(name, place, runs)
+            self.disk.unlink(run_path(self.root, name, *runs.pop()))
+        return DayIndex(name, runs)
 
     # -- asking ---------------------------------------------------------------------------------------
 
@@ -219,7 +218,7 @@ class StaysIndex:
         return self.files.read(day.name, *place)
 
     def _run(self, day: DayIndex, extent: Extent) -> Run:
-        path = day.directory / run_name(*extent)
+        path = run_path(self.root, day.name, *extent)
         with self._lock:
             run = self._open.get(path)
             if run is None:
@@ -237,19 +236,19 @@ class StaysIndex:
         """
         with self._lock:
             for day in self._days.values():
-                if damage.path in [day.directory / run_name(*run) for run in day.view[0]]:
+                if damage.path in [run_path(self.root, day.name, *run) for run in day.view[0]]:
                     log.warning("a sorted extract is made again: %s", damage)
                     self._replace(day, (), Gathered(0))
 
     def _replace(self, day: DayIndex, runs: tuple[Extent, ...], fringe: Gathered) -> None:
         with self._lock:
-            gone = set(day.view[0]) - set(runs)
+            gone = [run_path(self.root, day.name, *run) for run in set(day.view[0]) - set(runs)]
             day.view = (runs, fringe)
-            for run in gone:
-                self._open.pop(day.directory / run_name(*run), None)
-        for run in gone:
+            for path in gone:
+                self._open.pop(path, None)
+        for path in gone:
             try:
-                self.disk.unlink(day.directory / run_name(*run))
+                self.disk.unlink(path)
             except FileNotFoundError:
                 pass
 
@@ -282,8 +281,7 @@ class StaysIndex:
     def _make(self, day: DayIndex, before: tuple[Extent, ...], start: int, size: int) -> None:
         rows = Gathered(start)
         rows.read(self.files, day.name, size, RUN_BYTES)
-        ensure_dir(self.disk, day.directory)
-        write_run(self.disk, day.directory, start, rows.upto,
+        write_run(self.disk, run_path(self.root, day.name, start, rows.upto),
                   {"channel": _channel_lines(rows, day.start), "user": _user_lines(rows)})
         self._replace(day, (*before, (start, rows.upto)), Gathered(rows.upto))
 

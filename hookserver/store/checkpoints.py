@@ -23,6 +23,7 @@ from hookserver.store.atomic import clean_temporary, ensure_dir, read_whole, sea
 from hookserver.store.datadir import DataDir
 from hookserver.store.disk import Disk
 from hookserver.store.rollup_files import Doubt, Extent
+from hookserver.store.sorted_runs import clean_runs
 
 VERSION = 1
 _LIVE = re.compile(r"live-(\d{1,15})\.jsonl")
@@ -68,6 +69,7 @@ class Checkpoints:
         for directory in (self.index, self.rollups, self.boundaries, self.sorted):
             ensure_dir(self.disk, directory)
             clean_temporary(self.disk, directory)
+        clean_runs(self.disk, self.sorted)
 
     # -- the checkpoint ---------------------------------------------------------------------------
 

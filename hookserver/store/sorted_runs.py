@@ -1,6 +1,6 @@
 """Sorted extracts of a partition of rows: what a page needs, found without reading the day.
 
-A *run* is a file ``index/sorted/<partition>/<start>-<end>.jsonl``: lines made from the rows between two
+A *run* is a file ``index/sorted/<partition>-<start>-<end>.jsonl``: lines made from the rows between two
 offsets of the partition, in sections, each sorted by a key (a channel's name, a user). Lines lie in blocks
 of about 32 KiB; the last but one line of the file lists for each block its first key, place and CRC-32 (and
 the last line says where that one starts), so a key is found by one bisection in memory and one read. ``FORMAT.md`` has the details.
@@ -18,12 +18,12 @@ from zlib import crc32
 
 import msgspec
 
-from hookserver.store.atomic import write_atomically
+from hookserver.store.atomic import clean_temporary, ensure_dir, write_atomically
 from hookserver.store.disk import Disk
 
 VERSION = 1
 BLOCK = 32 << 10
-_NAME = re.compile(r"(\d{1,15})-(\d{1,15})\.jsonl")
+_NAME = re.compile(r"(\d{4}-\d\d-\d\d)-(\d{1,15})-(\d{1,15})\.jsonl")
 
 #: (key, line with LF) in the order of the keys; the key is the line's first member, named like the section
 Lines = Iterable[tuple[str, bytes]]
@@ -52,29 +52,29 @@ class _Footer(msgspec.Struct):
 _decode_footer = msgspec.json.Decoder(_Footer).decode
 
 
-def run_name(start: int, end: int) -> str:
-    return f"{start}-{end}.jsonl"
+def run_path(root: Path, partition: str, start: int, end: int) -> Path:
+    return root / f"{partition}-{start}-{end}.jsonl"
 
 
-def list_runs(disk: Disk, directory: Path) -> list[tuple[int, int]]:
-    """(start, end) of the runs that follow each other from 0 on; others are removed. Raises OSError."""
-    try:
-        names = disk.files(directory)
-    except FileNotFoundError:
-        return []
-    found = sorted((int(match[1]), -int(match[2])) for name in names if (match := _NAME.fullmatch(name)))
-    runs: list[tuple[int, int]] = []
-    for start, end in found:            # of two that start together, the longer one comes first
-        if start == (runs[-1][1] if runs else 0) and -end > start:
-            runs.append((start, -end))
-        else:
-            disk.unlink(directory / run_name(start, -end))
+def list_runs(disk: Disk, root: Path, rollup: str) -> dict[str, list[tuple[int, int]]]:
+    """Partition -> (start, end) of its runs, which follow each other from 0 on; others are removed. Raises OSError."""
+    runs: dict[str, list[tuple[int, int]]] = {}
+    for directory in _directories(disk, root / rollup):
+        found = sorted((match[1], int(match[2]), -int(match[3])) for name in disk.files(directory) if (match := _NAME.fullmatch(name)))
+        for day, start, end in found:           # of two that start together, the longer one comes first
+            partition = f"{rollup}/{directory.name}/{day}"
+            known = runs.setdefault(partition, [])
+            if start == (known[-1][1] if known else 0) and -end > start:
+                known.append((start, -end))
+            else:
+                disk.unlink(run_path(root, partition, start, -end))
     return runs
 
 
-def write_run(disk: Disk, directory: Path, start: int, end: int, sections: dict[str, Lines]) -> None:
-    """Write a run. The directory is there. Raises OSError."""
-    write_atomically(disk, directory / run_name(start, end), _content(sections))
+def write_run(disk: Disk, path: Path, sections: dict[str, Lines]) -> None:
+    """Write a run. Raises OSError."""
+    ensure_dir(disk, path.parent)
+    write_atomically(disk, path, _content(sections))
 
 
 def _content(sections: dict[str, Lines]) -> Iterator[bytes]:
@@ -105,24 +105,27 @@ def _blocks(lines: Lines) -> Iterator[tuple[str, bytes]]:
         yield first, b"".join(parts)
 
 
+def clean_runs(disk: Disk, root: Path) -> None:
+    """Remove what an interrupted write has left. Raises OSError."""
+    for rollup in _directories(disk, root):
+        for directory in _directories(disk, rollup):
+            clean_temporary(disk, directory)
+
+
 def remove_runs(disk: Disk, root: Path) -> None:
-    """Remove all runs below a directory: what they were made of is about to change. Raises OSError."""
-    for name in list(_directories(disk, root, 3)):
-        for file in disk.files(name):
-            if _NAME.fullmatch(file):
-                disk.unlink(name / file)
+    """Remove all runs: what they were made of is about to change. Raises OSError."""
+    for rollup in _directories(disk, root):
+        for directory in _directories(disk, rollup):
+            for name in disk.files(directory):
+                if _NAME.fullmatch(name):
+                    disk.unlink(directory / name)
 
 
-def _directories(disk: Disk, root: Path, depth: int) -> Iterator[Path]:
+def _directories(disk: Disk, directory: Path) -> list[Path]:
     try:
-        names = disk.directories(root)
+        return [directory / name for name in disk.directories(directory)]
     except FileNotFoundError:
-        return
-    for name in names:
-        if depth > 1:
-            yield from _directories(disk, root / name, depth - 1)
-        else:
-            yield root / name
+        return []
 
 
 class Run:

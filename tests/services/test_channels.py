@@ -326,6 +326,9 @@ def test_damaged_runs_are_made_again(desk, damage):
     busy(desk, 4)
     desk.settle(runs=True)
     known = [desk.list(), desk.channel("room 1"), desk.user("1"), sorted(desk.export().splitlines())]
+    fresh = Channels(desk.house.projection, clock=lambda: desk.house.at_ms, apps=lambda: ["demo"])
+    desk.channels.close()
+    desk.channels = fresh
     runs = sorted((desk.house.projection.checkpoints.sorted).rglob("*.jsonl"))
     for path in runs:
         data = bytearray(path.read_bytes())
@@ -333,9 +336,6 @@ def test_damaged_runs_are_made_again(desk, damage):
         path.write_bytes(data if damage == "changed" else data[:100])
         if damage == "gone":
             path.unlink()
-    fresh = Channels(desk.house.projection, clock=lambda: desk.house.at_ms, apps=lambda: ["demo"])
-    desk.channels.close()
-    desk.channels = fresh
     assert [desk.list(), desk.channel("room 1"), desk.user("1"), sorted(desk.export().splitlines())] == known
     desk.channels.index.refresh(all_of_it=True)
     assert [desk.list(), desk.channel("room 1"), desk.user("1"), sorted(desk.export().splitlines())] == known
