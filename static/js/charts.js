@@ -113,7 +113,7 @@ export function barChart({ label, height: least = 180, slots, series, format = c
       });
       const hit = svg("rect", { class: "hit", x: edge + pitch * index, y: HEAD, width: pitch, height: height - FOOT - HEAD });
       const group = slot.href ? svg("a", { href: slot.href, "aria-label": `${slot.head}: ${format(sums[index])}` }, hit, parts) : svg("g", null, parts);
-      const text = labelled(index) ? svg("text", { class: "axis", x: edge + pitch * (index + 0.5), y: height - 5, "text-anchor": "middle" }, slot.label) : null;
+      const text = labelled(index) ? svg("text", { class: "axis", x: Math.min(edge + pitch * (index + 0.5), width - slot.label.length * 3), y: height - 5, "text-anchor": "middle" }, slot.label) : null;
       return [group, text];
     });
     return {
