@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.crash.judge import lines, segments, verdict
+from tests.crash.judge import last_segment, verdict
 from tests.crash.ledger import Ledger, Load, resend
 from tests.crash.trace import CALLS, check, tracer, works
 from tests.process import ServerProcess
+from tests.store.fsck import read_log
 from tests.wire import Wire, request_bytes
 
 pytestmark = pytest.mark.skipif(not works(), reason="needs strace, and the right to trace a process")
@@ -75,7 +75,7 @@ def test_a_failed_write_loses_nothing(server):
     server.start()
     Load(ledger, server.port, most=5).wait()
     assert server.stop() == 0
-    doomed = traced(server, "-P", str(segments(server.data)[-1]), "-e", "trace=write", "-e", "inject=write:error=EIO:when=4")
+    doomed = traced(server, "-P", str(last_segment(server.data)), "-e", "trace=write", "-e", "inject=write:error=EIO:when=4")
     doomed.start()
     Load(ledger, doomed.port, stop_on=503).wait()
     assert any(503 in entry.outcomes for entry in ledger.entries.values())
@@ -104,8 +104,7 @@ def test_who_waits_for_a_slow_sync_shares_it(server):
         wire.close()
     assert healthy > 20, "the loop waited for the disk"
     assert slow.stop() == 0
-    batches = {json.loads(line)["batch"] for _, line, _ in lines(server.data)}
-    assert len(batches) <= 4, "a sync for every one"
+    assert len({entry.record["batch"] for entry in read_log(server.data)}) <= 4, "a sync for every one"
     recovered(server, ledger)
 
 
@@ -114,7 +113,7 @@ def test_a_sync_that_hangs_is_answered_in_time_and_kept_once(server):
     server.start()
     Load(ledger, server.port, most=5).wait()
     assert server.stop() == 0
-    hanging = traced(server, "-P", str(segments(server.data)[-1]), "-e", "trace=fdatasync",
+    hanging = traced(server, "-P", str(last_segment(server.data)), "-e", "trace=fdatasync",
                      "-e", "inject=fdatasync:delay_enter=8700000:when=3")
     hanging.start()
     Load(ledger, hanging.port, stop_on=503).wait()

@@ -9,9 +9,10 @@ import os
 import random
 import threading
 
-from tests.crash.judge import segments, verdict
+from tests.crash.judge import verdict
 from tests.crash.ledger import Ledger, Load, resend
 from tests.process import ServerProcess
+from tests.store.fsck import segments
 
 ROUNDS = int(os.environ.get("HOOKSERVER_KILL_ROUNDS", 12))
 SEED = int(os.environ.get("HOOKSERVER_KILL_SEED", 1))
