@@ -73,12 +73,17 @@ def dedup_key(app: str, notice: dict) -> str | None:
     notice_id = notice.get("noticeId")
     if notice_id is None or notice_id == "":
         return None
-    key = _compact([app, notice.get("productId"), notice_id])
+    product = notice.get("productId")
+    if type(notice_id) is str and type(product) is int and 0 <= product < 10**9 and _PLAIN_ID.fullmatch(notice_id):
+        return f'["{app}",{product},"{notice_id}"]'  # what the encoder writes, at a tenth of its cost
+    key = _compact([app, product, notice_id])
     if len(key) > MAX_KEY:
         key = "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
     return key
 
 
+#: Ids that JSON writes as they are. App ids are of such characters, too.
+_PLAIN_ID = re.compile(r"[A-Za-z0-9:._-]{1,120}", re.ASCII)
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 

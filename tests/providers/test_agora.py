@@ -90,6 +90,14 @@ def test_keys():
     assert long.startswith("sha256:") and len(long) == 71 and long != key(noticeId="x" * 301)
 
 
+@pytest.mark.parametrize("notice_id", ["2000001428:4330:107", "a.b-c_D", "x" * 120, "x" * 121, "a b", "é", 'a"b', "a\\b", "a\n", "\u0130", ""])
+@pytest.mark.parametrize("product", [0, 1, 10**9 - 1, 10**9, -1, 10**300, None])
+def test_keys_are_what_the_encoder_writes(product, notice_id):
+    written = json.dumps(["demo", product, notice_id], ensure_ascii=False, separators=(",", ":"))
+    if notice_id and len(written) <= agora.MAX_KEY:
+        assert key(productId=product, noticeId=notice_id) == written
+
+
 def rtc(number, **payload):
     return {"productId": 1, "eventType": number, "payload": {"channelName": "room-1", "uid": 12, **payload}}
 
