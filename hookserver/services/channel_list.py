@@ -130,13 +130,12 @@ class Base:
         return self._orders[name]
 
 
-class News:
+class News(msgspec.Struct, frozen=True, gc=False):
     """A channel of which the base does not know all: how new that is, where it is in the base, and its row."""
 
-    __slots__ = ("mark", "place", "row")
-
-    def __init__(self, mark: tuple[int, int], place: int, row: Row | None):
-        self.mark, self.place, self.row = mark, place, row
+    mark: tuple[int, int]
+    place: int
+    row: Row | None
 
 
 class ChannelList:
