@@ -160,7 +160,8 @@ class Channels:
             raise Refused("bad_parameter", "The parameter 'format' must be csv or json.")
         moment, now = self._now(app)
         who = None if uid is None else user_of(uid)
-        rows = self._rows(app, days, moment, now, channel, who)
+        nobody = uid is not None and who is None
+        rows = iter(()) if nobody else self._rows(app, days, moment, now, channel, who)
         content_type, write = FORMATS[format]
         name = "-".join(["sessions", directory(app), *(day for day in days if day)])
         return Export(content_type, f"{name}.{format}", self._pieces(write(rows)))

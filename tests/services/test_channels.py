@@ -234,6 +234,7 @@ def test_exports_hold_every_session_once(desk):
         assert {row["uid"]: row["account"] for row in table} == {"7": "'=cmd|' /C calc'!A0", "8": "", "9": "\u202eé"}
         assert [session["uid"] for session in json.loads(desk.export(Range(TOMORROW, TOMORROW), format="json", channel="room"))] == [7, 9]
         assert [session["uid"] for session in json.loads(desk.export(format="json", uid="8"))] == [8]
+        assert json.loads(desk.export(format="json", uid="x" * 300)) == []
         assert json.loads(desk.export(Range("2027-01-01", None), format="json")) == []
         desk.settle(runs=True)
     with pytest.raises(Refused):
