@@ -48,7 +48,7 @@ from .store.log import Log
 from .store.reader import Reader
 from .store.rejections import Rejections
 from .web.assets import Assets, static_directory
-from .web.auth import Auth, load_token
+from .web.auth import Auth, is_exposed, load_token
 from .web.base import Hosts
 from .web.frontdoor import OUT_OF_REACH, FrontDoor
 from .web.hooks import Hooks
@@ -62,6 +62,7 @@ log = logging.getLogger("hookserver")
 OK, IO, CONFIG = 0, 74, 78      # exit codes (sysexits.h)
 DRAIN = 8.5                     # seconds that requests under way get for their answer
 LAST_CALL = 10.0                # seconds from the first signal to the end, whatever hangs
+TOKEN = "admin.token"
 API_BODY = 64 * 1024
 MAX_HEADER = 32 * 1024          # bytes; the costliest headers of this size take 20 ms to read
 READ_SIZE = 16 * 1024           # bytes read from a socket at a time
@@ -134,7 +135,9 @@ class App:
         self.projection = Projection.open(self.reader, self.log.store_id, keys=self.dedup,
                                           progress=Told("folds", self.log.durable_seq))
         self.rejections = Rejections(config.data / "rejected", store_id=self.log.store_id, now_ms=self.clock())
-        self.token = load_token(config.data / "admin.token")
+        self.token = load_token(config.data / TOKEN)
+        if is_exposed(config.data / TOKEN):
+            log.warning("others can read the admin token file=%s, see that only its owner can", config.data / TOKEN)
 
     def _window(self) -> float:
         """The largest dedup window, in seconds."""
@@ -287,7 +290,7 @@ def run(config: Config, *, announce: Callable[[str], None] = print) -> int:
     ``announce`` gets the address to open, once requests are answered.
     """
     journal.set_up()
-    sys.setswitchinterval(0.001)  # a busy thread must not hold up the loop for Tornado's 5 ms
+    sys.setswitchinterval(0.001)  # a busy thread must not hold up the loop for 5 ms, which is Python's own
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(_live(config, announce))
 
@@ -309,11 +312,18 @@ async def _live(config: Config, announce: Callable[[str], None]) -> int:
     app = App(config, on_end=ended.put_nowait)
     for warning in config.warnings:
         log.warning("%s", warning)
-    await app.start()
+    starting = asyncio.ensure_future(app.start())
+    first = asyncio.ensure_future(ended.get())
+    await asyncio.wait((starting, first), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        log.info("stopped before the start was complete")
+        watchdog(1.0, OK)  # what is being read or rebuilt is left as after a kill
+        return OK
+    starting.result()
     gc.freeze()  # what is alive now stays: no full collection need look at it again
     announce(f"{app.url}/#token={app.token}")
     log.info("serving url=%s version=%s pid=%d", app.url, __version__, os.getpid())
-    code = await ended.get()
+    code = await first
     watchdog(LAST_CALL if code == OK else 1.0, code)
     log.info("stopping code=%d", code)
     stopping = asyncio.ensure_future(app.stop(drain=DRAIN if code == OK else 0.3))

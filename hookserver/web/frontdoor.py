@@ -30,7 +30,7 @@ IDLE = 75.0              # seconds that a kept-open connection may rest: longer 
 MAX_CHUNKS = 16 * 1024   # chunks in one body; each costs as much time as a kilobyte
 OUT_OF_REACH = 1 << 50   # Tornado's own limit on bodies, in bytes
 
-IDLING, BODY, ANSWERING, LEAVING = range(4)
+IDLING, BODY, ANSWERING, SENDING, LEAVING = range(5)
 
 
 class Call(Protocol):
@@ -146,6 +146,8 @@ class Visit(httputil.HTTPMessageDelegate):
     def answer(self, answer: Answer) -> None:
         """Write the answer; the request has been read whole, or the connection is gone."""
         write_reply(self.conn, answer, quick=self.quick, head=self.head)
+        if self.conn.stream.writing():
+            self.phase, self.since = SENDING, self.door.now()
 
     # the gate
 
@@ -215,6 +217,9 @@ class Visit(httputil.HTTPMessageDelegate):
             door.timeouts["body"] += 1
             self.phase = LEAVING
             part(self.conn, self.refused or self._refuse(Refused("body_timeout")), head=self.head)
+            return True
+        elif self.phase == SENDING and now - self.since > door.body_timeout:
+            self.conn.close()  # a client that sends and sends, and never reads
             return True
         return False
 

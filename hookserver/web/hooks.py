@@ -36,7 +36,10 @@ class Hooks:
             return draining()
         pairs = list(headers.get_all())
         peer = visit.conn.context.remote_ip
-        admission = intake.admit(method, path, pairs, peer)
+        try:
+            admission = intake.admit(method, path, pairs, peer)
+        except Exception:
+            return fault(path, peer, 0)
         if isinstance(admission, Answer):
             return admission
         visit.allowed = admission.limit
@@ -109,15 +112,19 @@ class HookCall:
         try:
             self.result = draining() if hooks.draining else await hooks.intake.receive(request)
         except Exception:
-            # Nothing was acknowledged; the sender will send again.
-            log.exception("unexpected error in intake path=%.120r client=%s bytes=%d", request.path, self.client, len(body))
-            self.result = refusal(Refused("internal", retry_after=5))
+            self.result = fault(request.path, self.client, len(body))
 
     def _answer(self) -> None:
         self.visit.answer(self.result)
         log.debug("%s %s %s %d", self.client, self.opening[0], self.opening[1], self.result.status)
         self.result = None
         self.hooks.done()
+
+
+def fault(path: str, client: str, size: int) -> Answer:
+    """The answer when intake raised what it never should. Nothing was acknowledged; the sender sends again."""
+    log.exception("unexpected error in intake path=%.120r client=%s bytes=%d", path, client, size)
+    return refusal(Refused("internal", retry_after=5))
 
 
 def draining() -> Answer:

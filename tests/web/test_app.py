@@ -108,6 +108,24 @@ def test_strangers_make_no_new_series(app, client, admin):
     assert len(after.splitlines()) <= before + 3 and "app7" not in after  # one cause more
 
 
+@pytest.mark.logs("unexpected error in intake")
+@pytest.mark.parametrize("step", ["admit", "receive", "refuse"])
+def test_a_fault_in_intake_is_503(app, client, monkeypatch, step):
+    def broken(*args, **named):
+        raise RuntimeError("secret 1234")
+    monkeypatch.setattr(app.app.intake, step, broken)
+    reply = client.notice(notice(1)) if step != "refuse" else client.notice(b"{}", secret="wrong")
+    assert (reply.status, reply.code) == (503, "internal") and b"1234" not in reply.body
+    assert int(reply.headers["retry-after"]) > 0
+
+
+@pytest.mark.logs("others can read the admin token")
+def test_a_token_that_others_can_read_is_told(serve, tmp_path):
+    serve().stop()
+    (tmp_path / "data" / "admin.token").chmod(0o644)
+    serve()
+
+
 # what stops a start
 
 def test_a_second_server_on_the_same_data_is_refused(serve, tmp_path):

@@ -161,6 +161,18 @@ def test_a_few_thousand_chunks_are_fine(app):
     assert statuses(exchange(app.port, request)) == [200]
 
 
+def test_a_client_that_never_reads_is_closed(serve):
+    """It sends request after request; its answers fill the buffers, and then its time runs."""
+    app = serve(limits="body_timeout: 1s")
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(("127.0.0.1", app.port))
+    threading.Thread(target=send_quietly, args=(sock, b"GET /open/webhooks HTTP/1.1\r\nHost: x\r\n\r\n" * 100_000), daemon=True).start()
+    until(lambda: app.app.door.visits)
+    until(lambda: not app.app.door.visits, seconds=20, what="the connection is gone")
+    sock.close()
+
+
 # order and departure
 
 def test_pipelined_requests_are_answered_in_order(app):
