@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -157,8 +158,10 @@ class App:
         self.dedup.on_damage = lambda why: self._end(IO)    # the next start mends it
         self.log.start(loop)
         self.system = System(self)
-        self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections,
-                             clock=self.clock)
+        # Threads of their own, so that readers who keep all others busy cannot hold up senders.
+        self.bodies = ThreadPoolExecutor(2, "bodies")
+        self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
+                             threads=self.bodies)
         self.upkeep = Upkeep(
             config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
             window=self._window(),
@@ -217,6 +220,7 @@ class App:
         await self._server.close_all_connections()
         await self.background.stop()
         self.lag.stop()
+        self.bodies.shutdown(wait=False)
         await asyncio.to_thread(self.rejections.close)
         await asyncio.to_thread(self.channels.close)
         await self.projection.close()
