@@ -27,8 +27,8 @@ export function hideTip() {
 }
 
 /** The frame of a chart, at least `least` px high: redraws at a new size, moves a cursor over `at(index)` = {x, head, lines}. */
-function chart(label, least, draw) {
-  const root = svg("svg", { class: "chart", role: "img", tabindex: "0", "aria-label": label });
+function chart(label, least, draw, role = "img") {
+  const root = svg("svg", { class: "chart", role, tabindex: "0", "aria-label": label });
   const cursor = svg("line", { class: "cursor", y1: HEAD, visibility: "hidden" });
   let drawn = null;
   let index = -1;
@@ -126,7 +126,7 @@ export function barChart({ label, height: least = 180, slots, series, format = c
           ...(kinds.length > 1 ? [["", "All", format(sums[index])]] : [])],
       }),
     };
-  });
+  }, slots.some((slot) => slot.href) ? "group" : "img");
   return { root: frame.root, update: (nextSlots, nextSeries = data.series) => { data = { slots: nextSlots, series: nextSeries }; frame.redraw(); } };
 }
 

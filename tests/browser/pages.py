@@ -12,6 +12,21 @@ document.addEventListener("securitypolicyviolation", (event) => {
 });
 """
 
+# A new hash is told to the page in a task of its own.
+_GO = """hash => new Promise((done) => {
+  addEventListener("hashchange", () => setTimeout(done), { once: true });
+  setTimeout(done, 300); // it was there already
+  location.hash = hash;
+})"""
+
+# Empty, or what reaches beyond the right edge of a page that can be scrolled sideways.
+_WIDE = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  const wide = [...document.querySelectorAll("body *")].filter((node) => node.getBoundingClientRect().right > width + 0.5);
+  return [document.documentElement.scrollWidth - width, ...wide.slice(0, 9).map((node) => `${node.tagName} ${node.getAttribute("class")} ${node.textContent.slice(0, 40)}`)];
+}"""
+
 
 class Watched:
     """One tab of its own browser context. Attributes: ``page`` (playwright's), ``context``, ``base``."""
@@ -52,13 +67,18 @@ class Watched:
     def go(self, hash_: str) -> None:
         """To a view, as a link within the page would."""
         if self.page.url.startswith(self.base):
-            self.page.evaluate("hash => { location.hash = hash }", hash_)
+            self.page.evaluate(_GO, hash_)
         else:
             self.page.goto(self.base + hash_)
 
     def settle(self) -> None:
-        """Until nothing is loading any more."""
+        """Until nothing is loading any more and nothing moves."""
         self.until("!document.querySelector('.skeleton, [aria-busy=true], .waiting')")
+        self.still()
+
+    def still(self) -> None:
+        """Until no colour fades any more."""
+        self.until("document.getAnimations().every((animation) => animation.playState !== 'running')")
 
     def until(self, expression: str, argument=None, seconds: float = 10) -> None:
         """Waits until ``expression`` is true. Not playwright's own: that one needs ``eval``, which our policy forbids."""
@@ -85,6 +105,9 @@ class Watched:
         """The headline number under ``label``."""
         return self.page.locator(".fact", has=self.page.get_by_text(label, exact=True)).locator("dd").first.inner_text()
 
-    def overflow(self) -> int:
-        """Pixels by which the page is wider than its window."""
-        return self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    def fits(self, where: str) -> None:
+        """Nothing is wider than the window, as soon as the charts have followed its size."""
+        deadline = time.monotonic() + 3
+        while wide := self.page.evaluate(_WIDE):
+            assert time.monotonic() < deadline, f"{where}: too wide are {wide}"
+            self.page.wait_for_timeout(20)

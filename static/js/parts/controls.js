@@ -133,7 +133,7 @@ export function tabs(items, chosen, change = () => {}) {
 /** What is filtered now, each with a cross: [label, value, clear()]. */
 export function chips(items, clearAll) {
   if (!items.length) return null;
-  return h("div", { class: "chips", "aria-label": "Filters in force" },
+  return h("div", { class: "chips", role: "group", "aria-label": "Filters in force" },
     items.map(([label, text, clear]) => h("button", { type: "button", class: "chip", title: "Remove this filter", onclick: clear },
       h("span", { class: "quiet" }, label), h("bdi", { class: "clip" }, text), icon("cross"))),
     items.length > 1 ? h("button", { type: "button", class: "link", onclick: clearAll }, "Clear all") : null);

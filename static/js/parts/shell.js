@@ -54,7 +54,7 @@ function themeButton() {
 }
 
 function liveState() {
-  const seq = h("span", { class: "seq" });
+  const seq = h("span", { class: "seq", "aria-hidden": "true" });
   const word = h("span", { class: "word" });
   const root = h("span", { class: "live", role: "status" }, h("i"), word, seq);
   const draw = (state) => {
