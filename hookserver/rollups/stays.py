@@ -75,15 +75,19 @@ class Session(msgspec.Struct, gc=False):
 
     def seconds(self, start: int, end: int) -> tuple[int, int]:
         """Seconds (as host, as audience) between two moments; (0, 0) for a session that is not closed."""
-        spent = {HOST: 0, AUDIENCE: 0}
+        host = audience = 0
         if self.leave is not None:
-            until = min(self.leave, end)
+            until = self.leave if self.leave < end else end
             for since, role in reversed(self.roles):
-                since = max(since, start)
+                if since < start:
+                    since = start
                 if since < until:
-                    spent[role] += until - since
+                    if role == HOST:
+                        host += until - since
+                    else:
+                        audience += until - since
                     until = since
-        return spent[HOST], spent[AUDIENCE]
+        return host, audience
 
 
 class Destroyed(msgspec.Struct, frozen=True, gc=False, array_like=True):

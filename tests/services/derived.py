@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 
 from hookserver.core.records import event_draft
-from hookserver.rollups.wheel import Span
 from hookserver.services.projection import Projection
 from hookserver.store.checkpoints import floor_seq
 from hookserver.store.datadir import DataDir
@@ -17,8 +16,6 @@ from hookserver.store.log import Log
 from hookserver.store.reader import Reader
 from hookserver.store.segments import remove_segments
 from tests.rollups.notices import NOON, type_of
-
-LATENESS = Span(3_600_000, 100_000)
 
 
 class House:
