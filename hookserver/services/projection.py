@@ -141,14 +141,16 @@ class Projection:
         try:
             sections = self.checkpoints.read_boundary(first_seq) if first_seq > 1 else None
             self._use(extents, sections, first_seq - 1)
+            self.checkpoints.keep_boundaries([first_seq])
         except Doubt as doubt:
             log.warning("sessions that were open before seq %d are not known: %s", first_seq, doubt)
             self._use(extents, None, first_seq - 1)
+            self.checkpoints.keep_boundaries([])
 
     def catch_up(self, progress: Progress = silent) -> int:
         """Fold every durable record that has not been folded; how many. Blocking; before the log takes new ones."""
         first, last = self.folds.seq + 1, self.reader.catalog.durable_seq
-        starts = set(self._segment_starts()) - set(self.checkpoints.known_boundaries())
+        starts = set(self._segment_starts()) - {self.reader.catalog.first_seq, *self.checkpoints.known_boundaries()}
         for seq, line in self.reader.scan(first, last):
             if seq in starts:
                 self.checkpoints.write_boundary(seq, self.folds.snapshot().sections)
@@ -212,7 +214,8 @@ class Projection:
 
     def _state_before(self, first_seq: int) -> Saved:
         """Fold again from the nearest earlier state. Blocking."""
-        folds = Folds(drop, seq=self.reader.catalog.first_seq - 1, lateness=self._lateness)
+        oldest = self.reader.catalog.first_seq
+        folds = Folds(drop, seq=oldest - 1, lateness=self._lateness)
         for start in sorted(self._segment_starts(), reverse=True):
             if start < first_seq:
                 try:
@@ -220,6 +223,8 @@ class Projection:
                     break
                 except Doubt:
                     continue
+        if folds.seq == oldest - 1 and oldest > 1 and not folds.sessions.seq:
+            log.warning("sessions that were open before seq %d are not known", oldest)
         for _, line in self.reader.scan(folds.seq + 1, first_seq - 1):
             folds.take(line)
         return folds.snapshot()
