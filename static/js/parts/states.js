@@ -85,7 +85,7 @@ export class Panel {
   #show(answer, draw = this.draw) {
     this.failed = false;
     this.note.hidden = true;
-    this.body.classList.remove("waiting");
+    this.body.classList.remove("waiting", "old");
     const content = draw(answer);
     if (content !== undefined) fill(this.body, content);
     this.drawn = true;
@@ -107,6 +107,7 @@ export class Panel {
     }
     fill(this.note, icon("alert"), h("span", null, "Not up to date: ", error.message), h("button", { type: "button", class: "link", onclick: retry }, "Try again"));
     this.note.hidden = false;
+    this.body.classList.add("old"); // yesterday's "Healthy" must not look like today's
   }
 }
 
