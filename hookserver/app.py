@@ -26,37 +26,37 @@ from urllib.parse import urlsplit
 import msgspec
 from tornado import netutil
 
-from . import __version__
-from .config import Config
-from .errors import ConfigError
-from .providers.agora_names import mappings
-from .services import journal
-from .services.background import Background, LoopLag
-from .services.channels import Channels
-from .services.intake import Intake
-from .services.overview import Overview, base_url
-from .services.projection import Projection
-from .services.queries import Events
-from .services.refusals import Refusals
-from .services.summaries import summaries
-from .services.system import System
-from .services.upkeep import Upkeep
-from .store.checkpoints import floor_seq
-from .store.datadir import DataDir
-from .store.dedup import Dedup, window_start
-from .store.disk import Disk
-from .store.log import Log
-from .store.reader import Reader
-from .store.rejections import Rejections
-from .web.assets import Assets, static_directory
-from .web.auth import Auth, is_exposed, load_token
-from .web.base import Hosts
-from .web.frontdoor import OUT_OF_REACH, FrontDoor
-from .web.hooks import Hooks
-from .web.live import Hub
-from .web.metrics import Metrics
-from .web.listening import Server
-from .web.routes import build_application
+from hookserver import __version__
+from hookserver.config import Config
+from hookserver.errors import ConfigError
+from hookserver.providers.agora_names import mappings
+from hookserver.services import journal
+from hookserver.services.background import Background, LoopLag
+from hookserver.services.channels import Channels
+from hookserver.services.intake import Intake
+from hookserver.services.overview import Overview, base_url
+from hookserver.services.projection import Projection
+from hookserver.services.queries import Events
+from hookserver.services.refusals import Refusals
+from hookserver.services.summaries import summaries
+from hookserver.services.system import System
+from hookserver.services.upkeep import Upkeep
+from hookserver.store.checkpoints import floor_seq
+from hookserver.store.datadir import DataDir
+from hookserver.store.dedup import Dedup, window_start
+from hookserver.store.disk import Disk
+from hookserver.store.log import Log
+from hookserver.store.reader import Reader
+from hookserver.store.rejections import Rejections
+from hookserver.web.assets import Assets, static_directory
+from hookserver.web.auth import Auth, is_exposed, load_token
+from hookserver.web.base import Hosts
+from hookserver.web.frontdoor import OUT_OF_REACH, FrontDoor
+from hookserver.web.hooks import Hooks
+from hookserver.web.live import Hub
+from hookserver.web.metrics import Metrics
+from hookserver.web.listening import Server
+from hookserver.web.routes import build_application
 
 log = logging.getLogger("hookserver")
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from hookserver.errors import ConfigError, HookserverError, LockedError
 
-from .words import NoSuchThing, UsageError, build_parser
+from hookserver.cli.words import NoSuchThing, UsageError, build_parser
 
 OK, FAILED, USAGE, FAULT, IO, CONFIG = 0, 1, 2, 70, 74, 78
 INTERRUPTED = 130

@@ -13,8 +13,8 @@ from urllib.parse import quote
 from hookserver.config import AgoraSource, Config, tree
 from hookserver.services.senders import local_url
 
-from .configured import read_config
-from .progress import spell
+from hookserver.cli.configured import read_config
+from hookserver.cli.progress import spell
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 

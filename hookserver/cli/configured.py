@@ -8,7 +8,7 @@ from pathlib import Path
 from hookserver import config
 from hookserver.errors import ConfigError
 
-from .words import NoSuchThing, UsageError
+from hookserver.cli.words import NoSuchThing, UsageError
 
 
 def read_config(args: argparse.Namespace, *, generate: bool = False) -> config.Config:

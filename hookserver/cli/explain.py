@@ -13,8 +13,8 @@ from hookserver.services.recorded import Found, Recorded, rejection
 from hookserver.services.refusals import ADVICE
 from hookserver.services.summaries import title_of
 
-from .configured import recorded_directory
-from .words import NoSuchThing
+from hookserver.cli.configured import recorded_directory
+from hookserver.cli.words import NoSuchThing
 
 #: The checks in their order: what each asks, and the causes of refusal that it gives.
 STAGES = (

@@ -10,8 +10,8 @@ from hookserver.errors import CorruptionError
 from hookserver.services import rebuild as rebuilding
 from hookserver.services.proof import prove, prove_keys
 
-from .configured import recorded_directory
-from .progress import Stages
+from hookserver.cli.configured import recorded_directory
+from hookserver.cli.progress import Stages
 
 UNITS = {"log": "bytes", "rollups": "bytes"}  # of all other stages: records
 

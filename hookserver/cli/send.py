@@ -9,9 +9,9 @@ from itertools import islice
 from hookserver.config import AgoraSource, Config
 from hookserver.services import senders
 
-from .configured import read_config, source_named
-from .progress import Progress
-from .words import UsageError
+from hookserver.cli.configured import read_config, source_named
+from hookserver.cli.progress import Progress
+from hookserver.cli.words import UsageError
 
 MODESTY = 0.95  # of limits.rate; the rest is for clocks that differ
 

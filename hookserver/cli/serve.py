@@ -9,8 +9,8 @@ import msgspec
 from hookserver import __version__, app
 from hookserver.config import Config
 
-from .check import columns, hook_urls
-from .configured import read_config
+from hookserver.cli.check import columns, hook_urls
+from hookserver.cli.configured import read_config
 
 
 def serve(args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from hookserver.core.records import Record
 from hookserver.services.recorded import Recorded
 from hookserver.services.summaries import title_of
 
-from .configured import recorded_directory
+from hookserver.cli.configured import recorded_directory
 
 POLL = 0.2  # seconds between two looks at the log
 

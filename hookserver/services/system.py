@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import NamedTuple
 
-from .. import __version__
-from ..config import Config, masked
-from ..core.times import format_ms
-from ..errors import CODES
+from hookserver import __version__
+from hookserver.config import Config, masked
+from hookserver.core.times import format_ms
+from hookserver.errors import CODES
 
 _GOOD, _DEGRADED, _BAD = "healthy", "degraded", "unavailable"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..services.channels import PAGE_MOST, Range, day_range
-from .base import BaseHandler
-from .parameters import Parameters, from_members
+from hookserver.services.channels import PAGE_MOST, Range, day_range
+from hookserver.web.base import BaseHandler
+from hookserver.web.parameters import Parameters, from_members
 
 DAYS = ("start_date", "end_date")
 PAGES = ("page", "per_page")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..services.queries import Filter, Raw
-from .base import BaseHandler
-from .parameters import Parameters
+from hookserver.services.queries import Filter, Raw
+from hookserver.web.base import BaseHandler
+from hookserver.web.parameters import Parameters
 
 LAST = 10**15  # no seq and no number of a rejection is above this
 PAGE = 500     # rows of one page, at most

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import Refused
-from .base import BaseHandler
+from hookserver.errors import Refused
+from hookserver.web.base import BaseHandler
 
 RESCAN = 1.0  # seconds between two looks for new files
 _PACKAGE = Path(__file__).resolve().parent.parent

@@ -14,9 +14,9 @@ import secrets
 import stat
 from pathlib import Path
 
-from ..core.addresses import bucket_of
-from ..core.ratelimit import Rate, RateLimiter
-from ..errors import ConfigError, Refused
+from hookserver.core.addresses import bucket_of
+from hookserver.core.ratelimit import Rate, RateLimiter
+from hookserver.errors import ConfigError, Refused
 
 COOKIE = "hookserver_admin"
 LOGINS = Rate(10, 60)         # tries of one address

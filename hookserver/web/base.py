@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator
 import msgspec
 from tornado import iostream, web
 
-from ..core.addresses import client_address, is_trusted, parse_address
-from ..errors import CorruptionError, Refused, StorageUnavailable
-from .auth import COOKIE
-from .parameters import Parameters
-from .replies import SERVER
+from hookserver.core.addresses import client_address, is_trusted, parse_address
+from hookserver.errors import CorruptionError, Refused, StorageUnavailable
+from hookserver.web.auth import COOKIE
+from hookserver.web.parameters import Parameters
+from hookserver.web.replies import SERVER
 
 log = logging.getLogger("hookserver.web")
 

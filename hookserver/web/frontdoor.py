@@ -18,10 +18,10 @@ from typing import Protocol
 
 from tornado import httputil
 
-from ..core.requests import Answer
-from ..errors import Refused
-from .leaving import linger, part
-from .replies import refusal, write_reply
+from hookserver.core.requests import Answer
+from hookserver.errors import Refused
+from hookserver.web.leaving import linger, part
+from hookserver.web.replies import refusal, write_reply
 
 log = logging.getLogger("hookserver.web")
 

@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from ..core.requests import Answer, InboundRequest
-from ..errors import Refused
-from .replies import refusal
+from hookserver.core.requests import Answer, InboundRequest
+from hookserver.errors import Refused
+from hookserver.web.replies import refusal
 
 log = logging.getLogger("hookserver.hooks")
 

@@ -12,8 +12,8 @@ import socket
 
 from tornado import iostream
 
-from ..core.requests import Answer
-from .replies import render
+from hookserver.core.requests import Answer
+from hookserver.web.replies import render
 
 LINGER = 1.0  # seconds from the answer to the close
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 from tornado import iostream
 
-from ..errors import Refused
-from .base import BaseHandler
+from hookserver.errors import Refused
+from hookserver.web.base import BaseHandler
 
 HEARTBEAT = 15.0        # seconds
 QUEUE = 1024 * 1024     # bytes waiting for one client

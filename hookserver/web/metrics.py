@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from ..services.system import Figure
-from .base import BaseHandler
+from hookserver.services.system import Figure
+from hookserver.web.base import BaseHandler
 
 
 class Metrics:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from ..core.times import parse_end_ms, parse_ms
-from ..errors import Refused
+from hookserver.core.times import parse_end_ms, parse_ms
+from hookserver.errors import Refused
 
 LONGEST = 2000  # characters of one value
 

@@ -8,9 +8,9 @@ from email.utils import formatdate
 
 from tornado import httputil
 
-from ..core.requests import Answer
-from ..errors import Refused
-from .listening import PlainStream
+from hookserver.core.requests import Answer
+from hookserver.errors import Refused
+from hookserver.web.listening import PlainStream
 
 SERVER = "hookserver"
 _REASONS = {code: f"HTTP/1.1 {code} {reason}\r\n" for code, reason in httputil.responses.items()}

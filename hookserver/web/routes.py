@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from tornado import httputil, web
 
-from . import agora, api, assets, live, metrics, session
-from .base import Access, BaseHandler, NotFound
+from hookserver.web import agora, api, assets, live, metrics, session
+from hookserver.web.base import Access, BaseHandler, NotFound
 
 PUBLIC, ADMIN = Access.PUBLIC, Access.ADMIN
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from .. import __version__
-from ..errors import Refused
-from .auth import COOKIE
-from .base import BaseHandler
+from hookserver import __version__
+from hookserver.errors import Refused
+from hookserver.web.auth import COOKIE
+from hookserver.web.base import BaseHandler
 
 
 class Login(BaseHandler):
