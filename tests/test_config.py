@@ -261,6 +261,7 @@ def test_warnings(tmp_path):
     os.chmod(file, 0o644)
     assert any("contains secrets" in warning for warning in config.load(file, env={}).warnings)
     assert any("no sources" in warning for warning in load(tmp_path, "server: {}\n").warnings)
+    assert any("longer than store.retention" in warning for warning in load(tmp_path, GOOD + "store: {retention: 1d}\n").warnings)
 
 
 def test_conf_d_is_merged(tmp_path):

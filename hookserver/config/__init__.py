@@ -37,10 +37,19 @@ def load(path: str | Path, *, data: str | Path | None = None, env: Mapping[str, 
     _check_apps(values["sources"], root)
     if not values["sources"]:
         context.warnings.append("there are no sources: every webhook will be refused (and kept as a rejection)")
+    context.warnings += _short_retention(values)
     for secret_file in sorted(context.literal_secrets):
         if _mode(secret_file) & stat.S_IROTH:
             context.warnings.append(f"{secret_file} contains secrets and can be read by every user of this machine")
     return Config(file=file, data=context.data, warnings=tuple(context.warnings), **values)
+
+
+def _short_retention(values: dict) -> list[str]:
+    """A rebuild learns the keys of events from the log, so it forgets those that retention removed."""
+    retention = values["store"].retention
+    return [f"sources.{source.name}.dedup.window is longer than store.retention: after a rebuild, copies of events "
+            "that were removed from the log are not recognised"
+            for source in values["sources"].values() if retention is not None and source.dedup_window > retention]
 
 
 def _mode(file: Path) -> int:

@@ -118,7 +118,8 @@ class System:
         yield Figure("connection_timeouts", "connections closed for lack of progress", "counter",
                      {(phase,): count for phase, count in parts.door.timeouts.items()}, ("phase",))
         yield Figure("live_clients", "clients of the live stream", "gauge", one(len(parts.hub.listeners)))
-        yield Figure("memory_bytes", "resident memory", "gauge", {(kind,): size for kind, size in memory().items()}, ("kind",))
+        yield Figure("memory_bytes", "resident memory", "gauge",
+                     {(kind,): size for kind, size in memory().items() if size is not None}, ("kind",))
         for name, value in numbers(parts.dedup.stats()):
             yield Figure(f"dedup_{name}", f"dedup index: {name}", "gauge", one(value))
         for name, value in numbers(parts.projection.stats()):
@@ -165,10 +166,13 @@ def spread(seconds: Sequence[float]) -> dict[str, float] | None:
             for name, share in (("p50", 0.5), ("p99", 0.99))}
 
 
-def memory() -> dict[str, int]:
-    """Resident bytes of this process: ``anonymous`` is ours alone, ``file`` can be dropped by the kernel."""
+def memory() -> dict[str, int | None]:
+    """Resident bytes of this process: ``anonymous`` is ours alone, ``file`` can be dropped by the kernel.
+
+    None where the system does not say.
+    """
     names = {"RssAnon:": "anonymous", "RssFile:": "file"}
-    found = dict.fromkeys(names.values(), 0)
+    found: dict[str, int | None] = dict.fromkeys(names.values())
     try:
         with open("/proc/self/status") as status:
             for line in status:
@@ -176,7 +180,7 @@ def memory() -> dict[str, int]:
                 if word in names:
                     found[names[word]] = int(rest.split()[0]) * 1024
     except (OSError, ValueError, IndexError):
-        pass  # not Linux: the numbers stay 0
+        pass  # not Linux
     return found
 
 
