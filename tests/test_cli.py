@@ -21,6 +21,11 @@ from tests.process import ServerProcess, until, write_conf
 SECRET = "a-secret-for-the-command-line"
 
 
+def heed_interrupts() -> None:
+    """In a child: a shell that runs the tests in the background lets them, and us, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """One server for all tests of this file, with some events and rejections in it."""
@@ -118,7 +123,8 @@ def test_tail_follows_across_rotation(server):
     segments = len(list((server.data / "log").glob("*.jsonl")))
     start = len(log_lines(server.data))
     with open(server.home / "followed", "wb") as followed:
-        tail = subprocess.Popen(server.command("tail", "-f", "-n", "2", "--json"), env=server.env, stdout=followed)
+        tail = subprocess.Popen(server.command("tail", "-f", "-n", "2", "--json"), env=server.env, stdout=followed,
+                                preexec_fn=heed_interrupts)
     try:
         seen = server.home / "followed"
         until(lambda: seen.read_bytes().count(b"\n") == 2, seconds=10, what="the last two lines")

@@ -62,14 +62,19 @@ def outcomes(ledger: Ledger) -> set[int | None]:
     return {status for entry in ledger.entries.values() for status in entry.outcomes}
 
 
+def times_refused(ledger: Ledger) -> int:
+    return sum(entry.outcomes.count(503) for entry in ledger.entries.values())
+
+
 def test_full_and_free_again(cramped):
     ledger = Ledger(21)
     Load(ledger, cramped.port, stop_on=503).wait()
     assert outcomes(ledger) == {200, 503}
     assert verdict(cramped.data, ledger) == []
     assert admin(cramped, "/api/events?limit=5") == 200
-    with Wire(cramped.port) as wire:
-        assert ledger.send(wire, ledger.draw(again=0)) == 503
+    refused = times_refused(ledger)
+    Load(ledger, cramped.port, stop_on=503).wait()      # a smaller event may still fit, and then another does not
+    assert times_refused(ledger) > refused
     for ballast in cramped.home.glob("ballast*"):
         ballast.unlink()
     assert resend(ledger, cramped.port) == []
