@@ -67,7 +67,7 @@ def log_watch(request):
 @pytest.fixture
 def serve(tmp_path, log_watch):
     """``serve(port=0, server="…", limits="…", **parts_of_the_app)`` starts a server that is stopped after the test."""
-    from .running import Running, write_conf  # here, so that tests of the pure rooms need no server
+    from tests.running import Running, write_conf  # here, so that tests of the pure rooms need no server
 
     started = []
 

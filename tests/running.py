@@ -11,7 +11,7 @@ from pathlib import Path
 from hookserver import config
 from hookserver.app import App
 
-from .wire import Wire, agora_post, request_bytes
+from tests.wire import Wire, agora_post, request_bytes
 
 SECRET = "a secret for tests"
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from ..running import Running, write_conf
-from .pages import Watched
+from tests.running import Running, write_conf
+from tests.browser.pages import Watched
 
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 PHONE = {"width": 375, "height": 812}

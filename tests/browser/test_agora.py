@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from .conftest import running_server
-from .notices import notice, stay
+from tests.browser.conftest import running_server
+from tests.browser.notices import notice, stay
 
 NOW = int(time.time())
 BEGIN = NOW - 1800

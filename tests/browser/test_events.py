@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from .conftest import running_server
-from .notices import notice, stay
+from tests.browser.conftest import running_server
+from tests.browser.notices import notice, stay
 
 TOTAL = 130
 ROW = "#main a.log-row"

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import pytest
 
-from . import hostile
-from .conftest import running_server
-from .notices import notice, stay
+from tests.browser import hostile
+from tests.browser.conftest import running_server
+from tests.browser.notices import notice, stay
 
 
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from .conftest import PHONE, running_server
-from .notices import notice, stay
+from tests.browser.conftest import PHONE, running_server
+from tests.browser.notices import notice, stay
 
 
 @pytest.fixture(scope="module")

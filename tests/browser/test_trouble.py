@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from ..running import Running
-from .conftest import running_server
-from .notices import stay
+from tests.running import Running
+from tests.browser.conftest import running_server
+from tests.browser.notices import stay
 
 REFUSED = r"Failed to load resource.*(503|ERR_CONNECTION|ERR_EMPTY|ERR_INCOMPLETE)|ERR_CONNECTION|EventSource"
 VIEWS = {"#/": "api/overview", "#/events": "api/events?", "#/rejections": "api/rejections", "#/agora/demo": "api/channels/demo",

@@ -12,7 +12,7 @@ from hookserver.core.records import raw_body
 from hookserver.errors import CODES, StorageUnavailable
 from hookserver.providers import agora
 
-from .desk import JSON, SECRET, desk, inbound, notice
+from tests.services.desk import JSON, SECRET, desk, inbound, notice
 
 
 def run(folder, scene, **options):

@@ -13,7 +13,7 @@ from hookserver.services.overview import Overview, base_url
 from hookserver.services.queries import Events
 from hookserver.store.rejections import Rejections
 
-from .desk import JSON, desk, notice
+from tests.services.desk import JSON, desk, notice
 
 
 def run(folder, scene):

@@ -15,7 +15,7 @@ from hookserver.services.queries import Events, Filter, Page
 from hookserver.services.search import Search
 from hookserver.services.summaries import summaries
 
-from .desk import JSON, desk, inbound, notice
+from tests.services.desk import JSON, desk, inbound, notice
 
 
 def run(folder, scene, **options):

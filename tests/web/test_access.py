@@ -12,7 +12,7 @@ from hookserver.web.auth import Auth, load_token
 from hookserver.web.base import Access, BaseHandler, Hosts
 from hookserver.web.routes import TABLE, Row, build_application
 
-from .raw import exchange, statuses
+from tests.web.raw import exchange, statuses
 
 #: A value for each group of a pattern, so that every row of the table can be asked.
 PATHS = {row: re.sub(r"\((?:\?:)?[^)]*\)", "x", row.pattern) for row in TABLE}

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from .raw import connect, read_until, until
+from tests.web.raw import connect, read_until, until
 
 NAME = "room 1/é?"
 PATH = "/api/channel/demo/room%201%2F%C3%A9%3F"

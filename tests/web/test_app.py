@@ -17,9 +17,9 @@ from hookserver.app import connection_limit
 from hookserver.errors import ConfigError, LockedError
 from hookserver.store.disk import Disk
 
-from ..running import SECRET
-from ..wire import agora_post
-from .raw import connect, exchange, read_all, read_until, statuses, until
+from tests.running import SECRET
+from tests.wire import agora_post
+from tests.web.raw import connect, exchange, read_all, read_until, statuses, until
 
 
 def notice(number: object) -> dict:

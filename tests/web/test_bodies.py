@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from ..wire import agora_post
-from .raw import connect, exchange, read_all, read_until, reset, statuses, until
+from tests.wire import agora_post
+from tests.web.raw import connect, exchange, read_all, read_until, reset, statuses, until
 
 HEAD = b"POST /open/webhooks HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .raw import connect, exchange, read_until, statuses
+from tests.web.raw import connect, exchange, read_until, statuses
 
 HEAD = b"POST /open/webhooks HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

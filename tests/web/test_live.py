@@ -10,7 +10,7 @@ import pytest
 
 from hookserver.web import live
 
-from .raw import connect, read_all, statuses, until
+from tests.web.raw import connect, read_all, statuses, until
 
 
 class Stream:

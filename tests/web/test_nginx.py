@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
-from ..running import SECRET, Client
-from ..wire import agora_post
-from .raw import connect, exchange, read_all, read_until, statuses, until
+from tests.running import SECRET, Client
+from tests.wire import agora_post
+from tests.web.raw import connect, exchange, read_all, read_until, statuses, until
 
 NGINX = shutil.which("nginx")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from ..process import ServerProcess, until, write_conf
+from tests.process import ServerProcess, until, write_conf
 
 
 def test_an_interrupt_is_an_orderly_end(tmp_path):
