@@ -11,14 +11,14 @@ counts further ones as type ``(other)``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from copy import copy
 from dataclasses import dataclass
 
 import msgspec
 
 from hookserver.core.records import EVENT
-from hookserver.rollups.entry import DAY, Entry, day_of, iso
+from hookserver.rollups.entry import Entry, at_ms, day_of, iso
 
 NAME = "counts"
 VERSION = 1
@@ -29,6 +29,7 @@ DAYS_KEPT = 400
 TYPES_MAX = 500             # kinds of event in one minute
 TYPE_LENGTH = 100           # characters
 OTHER = "(other)"
+NOTED_MAX = 1_000           # events noted down before they are counted
 
 Out = list[tuple[str, bytes]]
 
@@ -43,70 +44,77 @@ class MinuteRow(msgspec.Struct, tag_field="kind", tag="minute", gc=False):
     count: int
 
 
-class Source(msgspec.Struct, gc=False):
+class Source(msgspec.Struct, frozen=True, gc=False):
     """What is known of a source: events ever, when the last one came (Unix ms), its seq."""
 
-    total: int = 0
-    last_at: int = 0
-    last_seq: int = 0
+    total: int
+    last_at: int
+    last_seq: int
 
 
 class Counts:
-    """See the head of this file. ``sources`` are changed in place; a snapshot copies them."""
+    """See the head of this file. A step only notes the event down; counting is done for many at once, when
+    the minute changes or somebody asks."""
 
     name, version = NAME, VERSION
 
     def __init__(self) -> None:
-        self.minutes: dict[int, dict[tuple[str, str], int]] = {}    # first second -> (source, type) -> events
-        self.days: dict[str, dict[str, int]] = {}                   # day -> source -> events
-        self.sources: dict[str, Source] = {}
         self.seq = 0
-        self._minute, self._counted, self._today = -1, {}, {}       # those of the last event
+        self._minute = -1                                           # first second of that of the last event
+        self._noted: list[tuple[str, str]] = []                     # (source, type) of events in it, not counted yet
+        self._last: dict[str, tuple[str, int]] = {}                 # source -> (``at``, seq) of its last event
+        self._minutes: dict[int, dict[tuple[str, str], int]] = {}   # first second -> (source, type) -> events
+        self._days: dict[str, dict[str, int]] = {}                  # day -> source -> events
+        self._totals: dict[str, int] = {}
 
     # -- the step ---------------------------------------------------------------------------------
 
-    def fold(self, entry: Entry, at: int, out: Out) -> None:
-        """One record, in seq order; ``at`` in Unix milliseconds. Rows that settle are added to ``out``."""
-        self.seq = entry.seq
+    def fold(self, entry: Entry, minute: int, out: Out) -> None:
+        """One record, in seq order, and the first Unix second of its minute. Rows that settle are added to ``out``."""
+        seq = self.seq = entry.seq
         if entry.kind != EVENT:
             return
-        source = entry.source
-        if not 0 <= at // 1000 - self._minute < MINUTE:
-            self._turn_to(at // 1000, out)
-        counted, today = self._counted, self._today
-        key = (source, entry.type)
-        count = counted.get(key)
-        if count is None:
-            if len(counted) >= TYPES_MAX or len(entry.type) > TYPE_LENGTH:
-                key = (source, OTHER)
-            count = counted.get(key, 0)
-        counted[key] = count + 1
-        today[source] = today.get(source, 0) + 1
-        state = self.sources.get(source)
-        if state is None:
-            state = self.sources[source] = Source()
-        state.total += 1
-        state.last_at = at
-        state.last_seq = entry.seq
+        if minute != self._minute:
+            self._turn_to(minute, out)
+        source, noted = entry.source, self._noted
+        noted.append((source, entry.type))
+        self._last[source] = (entry.at, seq)
+        if len(noted) == NOTED_MAX:
+            self._count()
 
-    def _turn_to(self, second: int, out: Out) -> None:
-        minute = self._minute = second - second % MINUTE
-        self._counted = self.minutes.setdefault(minute, {})
-        self._today = self.days.setdefault(day_of(minute), {})
-        if len(self.minutes) > KEPT:
+    def _turn_to(self, minute: int, out: Out) -> None:
+        self._count()
+        self._minute = minute
+        self._minutes.setdefault(self._minute, {})
+        if len(self._minutes) > KEPT:
             self._settle(out)
-        if len(self.days) > DAYS_KEPT:
-            del self.days[min(day for day, counted in self.days.items() if counted is not self._today)]
+
+    def _count(self) -> None:
+        """Count what has been noted down."""
+        if not self._noted:
+            return
+        counted = self._minutes[self._minute]
+        today = self._days.setdefault(day_of(self._minute), {})
+        for key, count in Counter(self._noted).items():
+            source, type_name = key
+            if key not in counted and (len(counted) >= TYPES_MAX or len(type_name) > TYPE_LENGTH):
+                key = (source, OTHER)
+            counted[key] = counted.get(key, 0) + count
+            today[source] = today.get(source, 0) + count
+            self._totals[source] = self._totals.get(source, 0) + count
+        self._noted.clear()
+        if len(self._days) > DAYS_KEPT:
+            del self._days[min(day for day, events in self._days.items() if events is not today)]
 
     def _settle(self, out: Out) -> None:
         """All but the newest ``KEPT`` minutes become rows.
 
         Newest in the order in which they began here, so a clock that once ran ahead does no harm.
         """
-        for minute in list(self.minutes)[:-KEPT]:
+        for minute in list(self._minutes)[:-KEPT]:
             if minute == self._minute:
                 continue            # the clock was set back to it: it is being counted just now
-            counted = self.minutes.pop(minute)
+            counted = self._minutes.pop(minute)
             for (source, type_name), count in sorted(counted.items()):
                 row = MinuteRow(self.seq, iso(minute), source, type_name, count)
                 out.append((f"{NAME}/{day_of(minute)}", _encode(row) + b"\n"))
@@ -118,13 +126,31 @@ class Counts:
 
         Returns the first second and source -> counts, oldest first. At most ``KEPT`` minutes are known.
         """
-        last = until - until % MINUTE
+        minutes_known, last = self.minutes, until - until % MINUTE
         first = last - (minutes - 1) * MINUTE
-        series = {source: [0] * minutes for source in list(self.sources)}
+        series = {source: [0] * minutes for source in self._last}
         for place in range(minutes):
-            for (source, _), count in list(self.minutes.get(first + place * MINUTE, {}).items()):
+            for (source, _), count in minutes_known.get(first + place * MINUTE, {}).items():
                 series[source][place] += count
         return first, series
+
+    @property
+    def minutes(self) -> dict[int, dict[tuple[str, str], int]]:
+        """First second -> (source, type) -> events, of the minutes that are not settled."""
+        self._count()
+        return self._minutes
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """What is known of every source that has had an event."""
+        self._count()
+        return {source: Source(self._totals[source], at_ms(at), seq) for source, (at, seq) in self._last.items()}
+
+    @property
+    def days(self) -> dict[str, dict[str, int]]:
+        """UTC day -> source -> events, of the last ``DAYS_KEPT`` days."""
+        self._count()
+        return self._days
 
     def on_day(self, source: str, day: str) -> int:
         """Events of a source on a UTC day."""
@@ -137,7 +163,7 @@ class Counts:
         return Snapshot(Head(self.version, self.seq, self._minute),
                         {minute: counted.copy() for minute, counted in self.minutes.items()},
                         {day: counted.copy() for day, counted in self.days.items()},
-                        {source: copy(state) for source, state in self.sources.items()})
+                        [SavedSource(source, self._totals[source], *last) for source, last in sorted(self._last.items())])
 
     @classmethod
     def load(cls, lines: Iterable[bytes]) -> Counts:
@@ -146,18 +172,16 @@ class Counts:
         for line in lines:
             saved = _decode_saved(line)
             if type(saved) is SavedMinute:
-                self.minutes.setdefault(saved.minute, {})[saved.source, saved.type] = saved.count
+                self._minutes.setdefault(saved.minute, {})[saved.source, saved.type] = saved.count
             elif type(saved) is SavedDay:
-                self.days.setdefault(saved.day, {})[saved.source] = saved.count
+                self._days.setdefault(saved.day, {})[saved.source] = saved.count
             elif type(saved) is SavedSource:
-                self.sources[saved.source] = saved.state
+                self._totals[saved.source] = saved.total
+                self._last[saved.source] = (saved.at, saved.seq)
             else:
                 if saved.version != cls.version:
                     raise ValueError(f"version {saved.version} of the counts fold")
                 self.seq, self._minute = saved.seq, saved.minute
-        if self._minute >= 0:
-            self._counted = self.minutes[self._minute]
-            self._today = self.days[day_of(self._minute)]
         return self
 
 
@@ -178,7 +202,9 @@ class SavedMinute(msgspec.Struct, tag_field="saved", tag="minute", gc=False):
 
 class SavedSource(msgspec.Struct, tag_field="saved", tag="source", gc=False):
     source: str
-    state: Source
+    total: int
+    at: str
+    seq: int
 
 
 class SavedDay(msgspec.Struct, tag_field="saved", tag="day", gc=False):
@@ -198,7 +224,7 @@ class Snapshot:
     head: Head
     minutes: dict[int, dict[tuple[str, str], int]]
     days: dict[str, dict[str, int]]
-    sources: dict[str, Source]
+    sources: list[SavedSource]
 
     def lines(self) -> Iterator[bytes]:
         """JSON lines with LF; minutes and days in the order in which they began."""
@@ -209,5 +235,5 @@ class Snapshot:
         for day, counted in self.days.items():
             for source, count in sorted(counted.items()):
                 yield _encode(SavedDay(day, source, count)) + b"\n"
-        for source, state in sorted(self.sources.items()):
-            yield _encode(SavedSource(source, state)) + b"\n"
+        for source in self.sources:
+            yield _encode(source) + b"\n"

@@ -42,6 +42,7 @@ def day_of(second: int) -> str:
     return _day_text(second // DAY)
 
 
+@lru_cache(maxsize=1024)
 def day_start(day: str) -> int:
     """The Unix second at which a UTC day starts. Raises ValueError for anything but ``YYYY-MM-DD``."""
     if len(day) != 10:
@@ -58,6 +59,11 @@ def iso(second: int) -> str:
 def second_of(text: str) -> int:
     """The reverse of ``iso``."""
     return day_start(text[:10]) + int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
+
+
+def minute_of(at: str) -> int:
+    """The first Unix second of the minute in a record's ``at``. Raises ValueError for another form."""
+    return day_start(at[:10]) + int(at[11:13]) * 3600 + int(at[14:16]) * 60
 
 
 def at_ms(text: str) -> int:

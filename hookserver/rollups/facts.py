@@ -25,8 +25,8 @@ ROLES = frozenset({BECAME_HOST, BECAME_AUDIENCE})
 ABOUT_USERS = JOINS | LEAVES | ROLES
 CHURN = 999                     # the reason of a user who joins and leaves abnormally often
 
-RTC, RECORDING = 1, 3
-UPLOAD_PROGRESS = 33            # told each minute, tells a timeline nothing
+RTC = 1
+UPLOAD_PROGRESS = "cloud_recording.uploading_progress"      # told each minute, tells a timeline nothing
 
 TEXT_MAX = 256                  # characters of a channel's name, a user's name or an account
 STAY_MAX = 32 * 86_400          # seconds: no stay is longer
@@ -36,10 +36,10 @@ _MS = 100_000_000_000           # a Unix time from here on is in milliseconds
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One thing known about a user in a channel. Times in Unix seconds, but ``now`` (see below).
+    """One thing known about a user in a channel. Times in Unix seconds.
 
     ``order`` is Agora's clientSeq, or ``ts`` in milliseconds when there is none. ``seq`` is the
-    record that brought it, ``now`` the log's time in milliseconds when it came; these two are not
+    record that brought it, ``now`` the log's time when it came; these two are not
     part of what it says.
     """
 
@@ -137,11 +137,11 @@ NOTHING = None                  # a notice about something else
 def read(payload: bytes, type_name: str, seq: int, at: int, now: int):
     """The news in one notice: ``(channel, uid, Fact)``, a ``Mention``, ``NOTHING`` or ``BROKEN``.
 
-    ``at`` is the arrival in Unix seconds, ``now`` the log's time in milliseconds. Event numbers mean
+    ``at`` is the minute of its arrival in Unix seconds, ``now`` the log's time. Event numbers mean
     different things in different products, so ``type_name`` (``rtc.…``) chooses the shape.
     """
     if not type_name.startswith("rtc."):
-        return _other(payload, type_name, at)
+        return NOTHING if type_name == UPLOAD_PROGRESS else _other(payload, type_name, at)
     try:
         notice = _decode_rtc(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -175,7 +175,7 @@ def _other(payload: bytes, type_name: str, at: int):
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return BROKEN
     said = notice.payload
-    if said is None or (notice.productId == RECORDING and notice.eventType == UPLOAD_PROGRESS):
+    if said is None:
         return NOTHING
     place = said.player or said.converter or said.rtcInfo or _Place()
     channel = (said.cname or said.channelName or said.channel or place.channelName or place.channel

@@ -6,10 +6,11 @@ came. A step adds a fact to a set, so a repeated notice changes nothing and the 
 does not matter. What the facts mean is worked out when somebody asks (``stays.sessions_of``).
 
 A session **settles**, that is: becomes rows and its facts are forgotten, when it is closed and all
-that shaped it came a ``LATENESS`` ago (users are visited in turns, so it may take up to two). Until the user has been quiet for another lateness a *floor*
-stays: facts that are not above it come too late, are counted, and are not believed (Agora asks for
-a memory of one minute). A session without a leave is settled after ``LOST_MS``, as lost; should its
-leave come after all, the duration in it makes a session of its own.
+that shaped it came a ``LATENESS`` ago (users are visited in turns, so it may take up to two). Until
+the user has been quiet for another lateness a *floor* stays: facts that are not above it come too
+late, are counted, and are not believed (Agora asks for a memory of one minute). A session without a
+leave is settled after ``LOST``, as lost; should its leave come after all, the duration in it makes a
+session of its own.
 
 ``LATENESS`` is an hour of log time, or 60,000 records if those come sooner: so the memory of this
 fold is bounded at any traffic (about 60 MB), and up to 1,000 events a second lateness is a minute or
@@ -38,8 +39,8 @@ from hookserver.rollups.wheel import LogTime, Span, Wheel
 NAME = "sessions"
 VERSION = 1
 
-LATENESS = Span(3_600_000, 60_000)
-LOST_MS = 3 * 86_400_000
+LATENESS = Span(3_600, 60_000)
+LOST = 3 * 86_400           # seconds
 VISITS = 100                # keys looked at per record, at most
 FACTS_MAX = 1_000           # of one user; beyond, closed sessions settle without waiting
 
@@ -107,30 +108,30 @@ class Sessions:
         self.time = LogTime()
         self.seq = 0
         self.counts = dict.fromkeys(("folded", "repeated", "late", "unfolded", "churn", "settled"), 0)
-        self._visits = Wheel(lateness)
-        self._settling = Wheel(lateness)        # of mentions
+        self._wheel = Wheel(lateness)           # every key of ``users`` and ``mentions``, once
 
     # -- the step ---------------------------------------------------------------------------------
 
-    def fold(self, entry: Entry, at: int, out: Out) -> None:
-        """One record, in seq order; ``at`` in Unix milliseconds. Rows that settle are added to ``out``."""
-        now, seq = self.time.advance(at), entry.seq
+    def fold(self, entry: Entry, minute: int, out: Out) -> None:
+        """One record, in seq order, and the first Unix second of its minute. Rows that settle are added to ``out``."""
+        time, seq = self.time, entry.seq
         self.seq = seq
+        now = time.now if minute == time.last else time.advance(minute)
         if entry.provider == "agora" and entry.kind == EVENT:
-            news = read(entry.payload, entry.type, seq, at // 1000, now) if entry.app else BROKEN
+            news = read(entry.payload, entry.type, seq, minute, now) if entry.app else BROKEN
             if type(news) is tuple:
                 self._believe(entry.app, *news, out)
             elif news is BROKEN:
                 self.counts["unfolded"] += 1
             elif news is not NOTHING:
                 self._mention(entry.app, news)
-        visits, settling = self._visits, self._settling
-        if now >= visits.due_now or seq >= visits.due_seq:
-            for key in visits.take(now, seq, VISITS):
-                self._visit(key, out)
-        if now >= settling.due_now or seq >= settling.due_seq:
-            for app, mention in settling.take(now, seq, VISITS):
-                self._settle_mention(app, mention, out)
+        wheel = self._wheel
+        if now >= wheel.due_now or seq >= wheel.due_seq:
+            for key in wheel.take(now, seq, VISITS):
+                if len(key) == 3:
+                    self._visit(key, out)
+                else:
+                    self._settle_mention(*key, out)
 
     def _believe(self, app: str, channel: str, uid: int | str, fact: Fact, out: Out) -> None:
         key = (app, channel, uid)
@@ -138,7 +139,7 @@ class Sessions:
         if user is None:
             app, channel = intern(app), intern(channel)     # once in memory, however many users
             key = (app, channel, uid)
-            self._visits.put(key, fact.now, fact.seq)
+            self._wheel.put(key, fact.now, fact.seq)
             self._room((app, channel)).users[uid] = None
             user = User((fact,), fact.seq, fact.now)
         else:
@@ -171,7 +172,7 @@ class Sessions:
             return
         now, seq, place = self.time.now, self.seq, (app, mention.channel)
         self.mentions[app, mention] = (seq, now)
-        self._settling.put((app, mention), now, seq)
+        self._wheel.put((app, mention), now, seq)
         self._room(place).mentions[mention] = None
         self.touched[place] = seq
         self.counts["folded"] += 1
@@ -202,19 +203,19 @@ class Sessions:
 
     def _is_old(self, now: int, seq: int, times: int = 1) -> bool:
         span = self.lateness
-        return self.time.now - now >= span.ms * times or self.seq - seq >= span.records * times
+        return self.time.now - now >= span.seconds * times or self.seq - seq >= span.records * times
 
     def _visit(self, key: Key, out: Out) -> None:
         """Settle what can be settled of a user; forget the user when nothing is left to remember."""
         user, now, seq, span = self.users[key], self.time.now, self.seq, self.lateness
-        quiet = now - user.now >= span.ms or seq - user.seq >= span.records
+        quiet = now - user.now >= span.seconds or seq - user.seq >= span.records
         if user.facts:
             if quiet or self._is_old(user.facts[0].now, user.facts[0].seq, 2):
                 self._settled(key, user, out)
         elif quiet:
             self._forget(key)
             return
-        self._visits.put(key, now, seq)
+        self._wheel.put(key, now, seq)
 
     def _forget(self, key: Key) -> None:
         del self.users[key]
@@ -225,15 +226,17 @@ class Sessions:
         """Give out the leading sessions that will not change any more; what stays of the user."""
         floor, before, waits = user.floor, user.before, False
         for session in sessions_of(user.facts, self.destroyed.get(key[:2], ()), before):
-            if session.leave is None and self.time.now - session.last_now >= LOST_MS:
+            if session.leave is None and self.time.now - session.last_now >= LOST:
                 session.closed_by = "lost"
             waits = session.closed_by is None or not (urgent or self._is_old(session.last_now, session.last_seq))
             if waits:
                 break
             out.extend(session_lines(*key, session, self.seq))
             self.counts["settled"] += 1
-            floor, before = session.mark, session.join if session.leave is None else session.leave
-        facts = user.facts if floor is user.floor else tuple(fact for fact in user.facts if fact.place > floor)
+            floor, before = session.last.place, session.join if session.leave is None else session.leave
+        facts = user.facts
+        if floor is not user.floor:
+            facts = () if facts[-1].place == floor else tuple(fact for fact in facts if fact.place > floor)
         if not waits and facts and all(self._is_old(fact.now, fact.seq) for fact in facts):
             floor, facts = facts[-1].place, ()      # leaves told twice, roles of nobody
         if floor is user.floor:
@@ -271,7 +274,7 @@ class Sessions:
         """A copy that goes on being true while the fold goes on: a few shallow copies."""
         head = Head(self.version, self.seq, self.time.now, self.time.last, self.counts.copy())
         return Snapshot(head, self.users.copy(), self.destroyed.copy(), self.mentions.copy(),
-                        self._visits.lots(), self._settling.lots())
+                        self._wheel.lots())
 
     @classmethod
     def load(cls, lines: Iterable[bytes], lateness: Span = LATENESS) -> Sessions:
@@ -283,16 +286,16 @@ class Sessions:
                 key = (intern(saved.app), intern(saved.channel), saved.uid)
                 self.users[key] = saved.user
                 self._room(key[:2]).users[saved.uid] = None
-                self._visits.put_back(key)
+                self._wheel.put_back(key)
             elif type(saved) is SavedMention:
                 mentioned = (saved.app, Mention(*saved.mention))
                 self.mentions[mentioned] = (saved.seq, saved.now)
                 self._room((saved.app, mentioned[1].channel)).mentions[mentioned[1]] = None
-                self._settling.put_back(mentioned)
+                self._wheel.put_back(mentioned)
             elif type(saved) is SavedEnds:
                 self.destroyed[saved.app, saved.channel] = saved.ends
             elif type(saved) is SavedLot:
-                (self._visits if saved.of == "users" else self._settling).open_lot(saved.now, saved.seq)
+                self._wheel.open_lot(saved.now, saved.seq)
             else:
                 if saved.version != cls.version:
                     raise ValueError(f"version {saved.version} of the sessions fold")
@@ -320,9 +323,8 @@ class Head(msgspec.Struct, tag_field="saved", tag="sessions", gc=False):
 
 
 class SavedLot(msgspec.Struct, tag_field="saved", tag="lot", gc=False):
-    """What follows was put into the wheel ``of`` (users, mentions) together, until this time and seq."""
+    """The users and mentions that follow were put into the wheel together, until this time and seq."""
 
-    of: str
     now: int
     seq: int
 
@@ -354,20 +356,18 @@ _encode = msgspec.json.Encoder().encode
 class Snapshot:
     """A copy of a ``Sessions``; ``lines`` may be taken in another thread."""
 
-    def __init__(self, head, users, destroyed, mentions, visits, settling):
-        self.head, self.users, self.destroyed, self.mentions = head, users, destroyed, mentions
-        self.visits, self.settling = visits, settling
+    def __init__(self, head, users, destroyed, mentions, lots):
+        self.head, self.users, self.destroyed, self.mentions, self.lots = head, users, destroyed, mentions, lots
 
     def lines(self) -> Iterator[bytes]:
         """JSON lines with LF, the same for the same state."""
         yield _encode(self.head) + b"\n"
-        for until_now, until_seq, keys in self.visits:
-            yield _encode(SavedLot("users", until_now, until_seq)) + b"\n"
-            for key in keys:
-                yield _encode(SavedUser(*key, self.users[key])) + b"\n"
         for place in sorted(self.destroyed):
             yield _encode(SavedEnds(*place, self.destroyed[place])) + b"\n"
-        for until_now, until_seq, keys in self.settling:
-            yield _encode(SavedLot("mentions", until_now, until_seq)) + b"\n"
-            for app, mention in keys:
-                yield _encode(SavedMention(app, tuple(mention), *self.mentions[app, mention])) + b"\n"
+        for until_now, until_seq, keys in self.lots:
+            yield _encode(SavedLot(until_now, until_seq)) + b"\n"
+            for key in keys:
+                if len(key) == 3:
+                    yield _encode(SavedUser(*key, self.users[key])) + b"\n"
+                else:
+                    yield _encode(SavedMention(key[0], tuple(key[1]), *self.mentions[key])) + b"\n"

@@ -28,6 +28,7 @@ from hookserver.rollups.facts import (
     BECAME_AUDIENCE, BECAME_HOST, JOINED_AUDIENCE, JOINED_CALL, JOINS, LEAVES, LEFT_AUDIENCE, LEFT_CALL, Fact)
 
 HOST, AUDIENCE = "host", "audience"
+SWITCHES = {BECAME_HOST: HOST, BECAME_AUDIENCE: AUDIENCE}
 CALLS = frozenset({JOINED_CALL, LEFT_CALL})     # communication mode
 OVERLAP = 2                     # seconds by which a told duration may be off
 
@@ -38,13 +39,13 @@ class Session(msgspec.Struct, gc=False):
     ``leave`` is None while it is open. ``closed_by``: ``leave``, ``rejoin``, ``destroyed``, ``lost``
     (no leave came in days; how long it lasted is unknown) or None. ``roles``: (since, role), the
     first since the join. ``first_seq`` is the record that opened it, and so names it; ``last_seq``
-    and ``last_now`` tell when the newest thing that shaped it arrived. ``mark`` is the place of its
-    last own fact in the order of facts.
+    and ``last_now`` tell when the newest thing that shaped it arrived. ``last`` is the last of its own
+    facts, in their order.
     """
 
     join: int
     roles: list[tuple[int, str]]
-    mark: tuple[int, int, int]
+    last: Fact
     first_seq: int
     last_seq: int
     last_now: int
@@ -57,15 +58,21 @@ class Session(msgspec.Struct, gc=False):
     reason: int | None = None
     account: str = ""
 
-    def heard(self, seq: int, now: int) -> None:
-        """Something that arrived at record ``seq`` had a part in this session."""
+    def hear(self, fact: Fact) -> None:
+        """Another fact of its own."""
+        self.last = fact
+        if fact.seq > self.last_seq:
+            self.last_seq, self.last_now = fact.seq, fact.now
+
+    def heed(self, seq: int, now: int) -> None:
+        """Something else, heard at record ``seq``, had a part in it."""
         if seq > self.last_seq:
             self.last_seq, self.last_now = seq, now
 
     def switch(self, ts: int, role: str) -> None:
         since, before = self.roles[-1]
         if role != before:
-            self.roles.append((max(ts, since), role))
+            self.roles.append((ts if ts > since else since, role))
 
     def close(self, ts: int, closed_by: str) -> None:
         leave = self.leave = max(ts, self.join)
@@ -111,14 +118,19 @@ def sessions_of(facts: Sequence[Fact], destroyed: Sequence[Destroyed] = (), befo
     """
     walk = _Walk(destroyed, before)
     for fact in facts:
-        event = fact.event
-        if event in JOINS:
-            walk.join(fact)
-        elif event in LEAVES:
-            walk.leave(fact)
+        role = SWITCHES.get(fact.event)
+        if role is None:
+            if fact.event in JOINS:
+                walk.join(fact)
+            else:
+                walk.leave(fact)
+        elif walk.open:
+            walk.open.hear(fact)
+            walk.open.switch(fact.ts, role)
         else:
-            walk.switch(fact)
-    walk.end_by_destruction(None)
+            walk.roles.append(fact)
+    if walk.open:
+        walk.end_by_destruction(None)
     if walk.open:
         walk.done.append(walk.open)
     return walk.done
@@ -136,21 +148,13 @@ class _Walk:
         self.roles: list[Fact] = []         # role changes of a session whose join is not known (yet)
 
     def join(self, fact: Fact) -> None:
-        self.end_by_destruction(fact.ts)
         if self.open:
-            self.open.heard(fact.seq, fact.now)
+            self.end_by_destruction(fact.ts)
+        if self.open:
+            self.open.heed(fact.seq, fact.now)
             self._close(fact.ts, "rejoin")
         self.open = _opened(fact, fact.ts, AUDIENCE if fact.event == JOINED_AUDIENCE else HOST)
-        self.roles.clear()
-
-    def switch(self, fact: Fact) -> None:
-        session = self.open
-        if session is None:
-            self.roles.append(fact)
-            return
-        session.switch(fact.ts, AUDIENCE if fact.event == BECAME_AUDIENCE else HOST)
-        session.mark = fact.place
-        session.heard(fact.seq, fact.now)
+        self.roles = []
 
     def leave(self, fact: Fact) -> None:
         session = self.open
@@ -158,8 +162,7 @@ class _Walk:
             session = self.open = self._unheard_of(fact)
             if session is None:
                 return
-        session.mark = fact.place
-        session.heard(fact.seq, fact.now)
+        session.hear(fact)
         session.reason = fact.reason
         if session.platform is None:
             session.platform, session.client_type = fact.platform, fact.client_type
@@ -169,11 +172,9 @@ class _Walk:
     def end_by_destruction(self, until: int | None) -> None:
         """Close what is open if the channel was destroyed since (and not after ``until``)."""
         session = self.open
-        if session is None:
-            return
         for end in self.destroyed:
             if session.join <= end.ts and (until is None or end.ts <= until):
-                session.heard(end.seq, end.now)
+                session.heed(end.seq, end.now)
                 self._close(end.ts, "destroyed")
                 return
 
@@ -198,11 +199,11 @@ class _Walk:
         session = _opened(leave, start, role)
         session.synthetic = True
         for fact in told:
-            session.switch(fact.ts, AUDIENCE if fact.event == BECAME_AUDIENCE else HOST)
-            session.heard(fact.seq, fact.now)
+            session.switch(fact.ts, SWITCHES[fact.event])
+            session.heed(fact.seq, fact.now)
         return session
 
 
 def _opened(fact: Fact, ts: int, role: str) -> Session:
-    return Session(ts, [(ts, role)], fact.place, fact.seq, fact.seq, fact.now, communication=fact.event in CALLS,
+    return Session(ts, [(ts, role)], fact, fact.seq, fact.seq, fact.now, communication=fact.event in CALLS,
                    platform=fact.platform, client_type=fact.client_type, account=fact.account)

@@ -1,8 +1,8 @@
 """The log's own time, and a queue of keys that come round again after a while of it.
 
 Folds never look at a wall clock, or a rebuild would give something else. They live by the arrival
-times in the records (``LogTime``), and by the number of records: memory is bounded by a *span*,
-which is over when so much time has passed or so many records, whichever is first.
+times in the records, to the minute (``LogTime``), and by the number of records: memory is bounded by
+a *span*, which is over when so much time has passed or so many records, whichever is first.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Hashable
 
 import msgspec
 
-GAP_MAX = 86_400_000     # ms: a longer gap, or a clock that jumped ahead, counts as this much
+GAP_MAX = 86_400         # seconds: a longer gap, or a clock that jumped ahead, counts as this much
 
 NEVER = 1 << 62
 
 
 class LogTime:
-    """A time in Unix milliseconds that follows the records' ``at`` and never runs backwards.
+    """A time in Unix seconds that follows the minutes of the records and never runs backwards.
 
     A clock that was set back stands still for a moment and then goes on at its own pace; one that
-    jumped ahead moves on by a day at most. So ``now`` may differ from ``at`` after a jump, and only
-    differences of it mean anything.
+    jumped ahead moves on by a day at most. So ``now`` may differ from the record's time after a
+    jump, and only differences of it mean anything.
     """
 
     __slots__ = ("now", "last")
@@ -30,27 +30,24 @@ class LogTime:
     def __init__(self, now: int = 0, last: int = 0):
         self.now, self.last = now, last
 
-    def advance(self, at: int) -> int:
-        """The time at a record that arrived at ``at``."""
+    def advance(self, minute: int) -> int:
+        """The time at a record that arrived in this minute (its first Unix second)."""
         if not self.last:
-            self.now = self.last = at
-        else:
-            gap = at - self.last
-            if gap:
-                self.last = at
-                if gap > 0:
-                    self.now += gap if gap < GAP_MAX else GAP_MAX
+            self.now = minute
+        elif minute > self.last:
+            self.now += min(minute - self.last, GAP_MAX)
+        self.last = minute
         return self.now
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
-    """So many milliseconds of log time, or so many records."""
+    """So many seconds of log time, or so many records."""
 
-    ms: int
+    seconds: int
     records: int
 
     def part(self, number: int) -> Span:
-        return Span(self.ms // number, self.records // number)
+        return Span(self.seconds // number, self.records // number)
 
 
 class Wheel:
@@ -72,7 +69,7 @@ class Wheel:
 
     def put(self, key: Hashable, now: int, seq: int) -> None:
         if not self._lots or now >= self._lots[-1][0] or seq >= self._lots[-1][1]:
-            self.open_lot(now + self._width.ms, seq + self._width.records)
+            self.open_lot(now + self._width.seconds, seq + self._width.records)
         self._lots[-1][2].append(key)
 
     def take(self, now: int, seq: int, limit: int) -> list:
@@ -107,6 +104,6 @@ class Wheel:
     def _look_ahead(self) -> None:
         if self._lots:
             now, seq, _ = self._lots[0]
-            self.due_now, self.due_seq = now + self.span.ms, seq + self.span.records
+            self.due_now, self.due_seq = now + self.span.seconds, seq + self.span.records
         else:
             self.due_now = self.due_seq = NEVER

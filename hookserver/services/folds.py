@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import msgspec
 
 from hookserver.rollups.counts import Counts
-from hookserver.rollups.entry import Entry, at_ms, decode_entry
+from hookserver.rollups.entry import Entry, decode_entry, minute_of
 from hookserver.rollups.sessions import LATENESS, Sessions
 from hookserver.rollups.wheel import Span
 from hookserver.store.rollup_files import Doubt
@@ -33,7 +33,8 @@ class Folds:
         self.counts = counts or Counts()
         self.failed = 0
         self.last_failure = ""
-        self._minute, self._minute_ms = "", 0       # the last minute seen in a line
+        self._rows: list[tuple[str, bytes]] = []    # that settled at the record in hand
+        self._last_minute, self._minute = "", 0     # that of the last record: as text, its first Unix second
 
     @classmethod
     def load(cls, emit: Callable[[str, bytes], None], sections: Mapping[str, Iterable[bytes]], *, seq: int,
@@ -45,33 +46,31 @@ class Folds:
         except (KeyError, IndexError, ValueError, TypeError, msgspec.MsgspecError) as error:
             raise Doubt(f"the live state cannot be read: {error!r}") from None
 
-    def take(self, line: bytes, at: int | None = None) -> Entry | None:
-        """Fold one line; ``at`` in Unix milliseconds when it is known. None when it cannot be understood."""
+    def take(self, line: bytes) -> Entry | None:
+        """Fold one line. None when it cannot be understood."""
         try:
             entry = decode_entry(line)
-            if at is None:
-                at = self._moment(entry.at)
+            if entry.at[:16] != self._last_minute:
+                self._minute, self._last_minute = minute_of(entry.at), entry.at[:16]
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             self.seq += 1
             self._fail("decode", self.seq, error)
             return None
         self.seq = entry.seq
-        rows: list[tuple[str, bytes]] = []
-        for fold in (self.sessions, self.counts):
-            try:
-                fold.fold(entry, at, rows)
-            except Exception as error:
-                self._fail(fold.name, entry.seq, error)
-        for name, row in rows:
-            self.emit(name, row)
+        rows = self._rows
+        try:
+            self.sessions.fold(entry, self._minute, rows)
+        except Exception as error:
+            self._fail(self.sessions.name, entry.seq, error)
+        try:
+            self.counts.fold(entry, self._minute, rows)
+        except Exception as error:
+            self._fail(self.counts.name, entry.seq, error)
+        if rows:
+            for name, row in rows:
+                self.emit(name, row)
+            rows.clear()
         return entry
-
-    def _moment(self, text: str) -> int:
-        """``entry.at_ms``, remembering the minute."""
-        if text[:17] != self._minute:
-            self._minute_ms = at_ms(text[:17] + "00.000Z")
-            self._minute = text[:17]
-        return self._minute_ms + int(text[17:19] + text[20:23])
 
     def _fail(self, where: str, seq: int, error: Exception) -> None:
         self.failed += 1

@@ -172,7 +172,7 @@ class Projection:
         """Take a durable batch, in seq order."""
         take, keys = self.folds.take, self.keys
         for stored in batch:
-            entry = take(stored.line, stored.at_ms)
+            entry = take(stored.line)
             if keys is None:
                 continue
             if entry is not None and entry.key is not None and entry.kind == EVENT:

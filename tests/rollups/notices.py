@@ -48,7 +48,7 @@ def line_of(notice, seq: int, at_ms: int, *, app: str | None = "demo", provider:
 class Tape:
     """A ``Sessions`` fed with notices, one a second by default, and the rows that came out of it."""
 
-    def __init__(self, at: int = NOON, lateness: Span = Span(3_600_000, 100_000)):
+    def __init__(self, at: int = NOON, lateness: Span = Span(3_600, 100_000)):
         self.fold, self.at, self.seq = Sessions(lateness), at, 0
         self.out: list[tuple[str, bytes]] = []
 
@@ -57,7 +57,7 @@ class Tape:
         self.at = self.at + 1 if at is None else at
         self.seq += 1
         entry = decode_entry(line_of(notice, self.seq, self.at * 1000, **about))
-        self.fold.fold(entry, self.at * 1000, self.out)
+        self.fold.fold(entry, self.at - self.at % 60, self.out)
 
     def wait(self, seconds: int) -> None:
         """Let log time pass: records of another source, now and then."""

@@ -20,7 +20,8 @@ def count(fold: Counts, *events: tuple[int, str, str]) -> list[MinuteRow]:
     """Feed (second, source, type); the rows that settled."""
     out = []
     for second, source, type_name in events:
-        fold.fold(Entry(fold.seq + 1, "event.received", "", source, "agora", type_name), second * 1000, out)
+        entry = Entry(fold.seq + 1, "event.received", iso(second)[:-1] + ".000Z", source, "agora", type_name)
+        fold.fold(entry, second - second % 60, out)
     return [msgspec.json.decode(line, type=MinuteRow) for _, line in out]
 
 
@@ -42,7 +43,7 @@ def test_totals_last_seen_and_days():
 
 def test_only_events_count():
     fold = Counts()
-    fold.fold(Entry(1, "task.attempted", "", "a"), NOON * 1000, [])
+    fold.fold(Entry(1, "task.attempted", "", "a"), NOON, [])
     assert fold.seq == 1 and not fold.sources
 
 

@@ -15,7 +15,7 @@ from hookserver.rollups.wheel import Span
 from tests.rollups.notices import HOUR, NOON, Tape, line_of, meaning, rtc
 
 FEW = settings(max_examples=60, deadline=None)
-LATENESS = Span(600_000, 10_000)        # ten minutes, so that short histories settle
+LATENESS = Span(600, 10_000)        # ten minutes, so that short histories settle
 
 events = st.builds(
     lambda event, minute, uid, seq, channel, duration: rtc(event, NOON + minute * 60, uid=uid, seq=seq, channel=channel,
@@ -27,18 +27,18 @@ gaps = st.lists(st.sampled_from([0, 1, 30, 400, 700, 4000, -3600, 200_000]), min
 
 
 def recorded(history, waits) -> list[tuple[bytes, int]]:
-    """(line, arrival in ms) of a history that arrives with these seconds between."""
-    at, lines = NOON * 1000, []
+    """(line, minute of arrival) of a history that arrives with these seconds between."""
+    at, lines = NOON, []
     for number, (notice, wait) in enumerate(zip(history, waits), 1):
-        at += wait * 1000
-        lines.append((line_of(notice, number, at), at))
+        at += wait
+        lines.append((line_of(notice, number, at * 1000), at - at % 60))
     return lines
 
 
 def fold(fold, lines):
     out = []
-    for line, at in lines:
-        fold.fold(decode_entry(line), at, out)
+    for line, minute in lines:
+        fold.fold(decode_entry(line), minute, out)
     return out
 
 

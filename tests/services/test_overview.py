@@ -8,6 +8,7 @@ from hookserver import config
 from hookserver.core.records import decode
 from hookserver.core.times import parse_ms
 from hookserver.rollups.counts import Counts
+from hookserver.core.times import format_ms
 from hookserver.rollups.entry import Entry
 from hookserver.services.overview import Overview, base_url
 from hookserver.services.queries import Events
@@ -37,7 +38,8 @@ def run(folder, scene):
 def count(found):
     """Fold what the log holds."""
     for record in found.records():
-        found.counts.fold(Entry(seq=record.seq, at=record.at, kind=record.kind, source=record.source, type=record.type), record.at_ms, [])
+        entry = Entry(seq=record.seq, at=format_ms(record.at_ms), kind=record.kind, source=record.source, type=record.type)
+        found.counts.fold(entry, record.at_ms // 60_000 * 60, [])
 
 
 def test_a_new_server(tmp_path):
