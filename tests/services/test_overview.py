@@ -6,9 +6,8 @@ import time
 
 from hookserver import config
 from hookserver.core.records import decode
-from hookserver.core.times import parse_ms
+from hookserver.core.times import format_ms, parse_ms
 from hookserver.rollups.counts import Counts
-from hookserver.core.times import format_ms
 from hookserver.rollups.entry import Entry
 from hookserver.services.overview import Overview, base_url
 from hookserver.services.queries import Events
