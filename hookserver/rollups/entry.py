@@ -11,7 +11,6 @@ DAY = 86_400                    # seconds
 LAST_SECOND = 253_402_300_799   # 9999-12-31T23:59:59Z
 
 _EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
-_MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
 _SECONDS = [f"{second:02d}Z" for second in range(60)]
 
 
@@ -37,6 +36,12 @@ def _day_text(day: int) -> str:
     return dt.date.fromordinal(_EPOCH_DAY + min(max(day, 0), LAST_SECOND // DAY)).isoformat()
 
 
+@lru_cache(maxsize=8192)
+def _minute_text(minute: int) -> str:
+    day, minute = divmod(minute, 1440)
+    return f"{_day_text(day)}T{minute // 60:02d}:{minute % 60:02d}:"
+
+
 def day_of(second: int) -> str:
     """The UTC day of a Unix second, ``"2026-11-22"``. Clamped to the years 1970 to 9999."""
     return _day_text(second // DAY)
@@ -52,8 +57,7 @@ def day_start(day: str) -> int:
 
 def iso(second: int) -> str:
     """``1700000000`` -> ``"2023-11-14T22:13:20Z"``. Clamped to the years 1970 to 9999."""
-    day, second = divmod(second, DAY)
-    return _day_text(day) + _MINUTES[second // 60] + _SECONDS[second % 60]
+    return _minute_text(second // 60) + _SECONDS[second % 60]
 
 
 def second_of(text: str) -> int:

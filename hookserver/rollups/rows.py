@@ -113,7 +113,9 @@ def days_of(join: int, leave: int | None) -> Iterator[int]:
 
 def session_lines(app: str, channel: str, uid: int | str, session: Session, seq: int) -> Iterator[tuple[str, bytes]]:
     """(partition, line with LF) of every row of a settled session."""
-    for day in days_of(session.join, session.leave):
+    first = session.join - session.join % DAY
+    one = session.leave is None or session.leave <= first + DAY
+    for day in (first,) if one else days_of(session.join, session.leave):
         row = session_row(app, channel, uid, session, seq, day=day)
         yield partition(app, day_of(day)), _encode(row) + b"\n"
 

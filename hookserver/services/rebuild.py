@@ -31,6 +31,7 @@ from hookserver.store.reader import Reader
 from hookserver.store.rollup_files import Doubt, RollupFiles, rows_below
 
 STAGE = "folds"
+HANDS = 2           # processes beside this one
 ATTEMPTS = 3        # to see one state of the directory while a server writes checkpoints and removes segments
 SHOWN = 10          # differences named in one file; the rest are counted
 
@@ -57,12 +58,12 @@ def rebuild(data: Path, progress: Progress = silent) -> int:
         reader = Reader(catalog, paths, disk)
         first, last = catalog.first_seq, catalog.durable_seq
         started = get_context("spawn")      # not a copy of this process, which may hold locks in threads
-        with ProcessPoolExecutor(1, mp_context=started) as beside:
+        with ProcessPoolExecutor(HANDS, mp_context=started) as beside:
             keys = beside.submit(_rebuild_keys, data, store_id, first, last)
             projection = Projection.open(reader, store_id, progress=lambda done, total: progress(STAGE, done, total))
             projection.save()
-            StaysIndex(projection.files, disk, projection.checkpoints.sorted).refresh(all_of_it=True)
-            keys.result()
+            for task in [keys, *(beside.submit(_sort_rows, data, hand) for hand in range(HANDS))]:
+                task.result()
         return last - first + 1
     finally:
         writer.close()
@@ -79,6 +80,15 @@ def _rebuild_keys(data: Path, store_id: str, first_seq: int, last_seq: int) -> N
                    read_record=reader.read).close()
     except CorruptionError:
         pass    # the other process meets the same line, and tells
+
+
+def _sort_rows(data: Path, hand: int) -> None:
+    """Make the sorted extracts of every ``HANDS``-th partition."""
+    disk = Disk()
+    checkpoints = Checkpoints(disk, DataDir(data))
+    files = checkpoints.read().files
+    mine = set(sorted(files)[hand::HANDS])
+    StaysIndex(RollupFiles(disk, checkpoints.rollups, files), disk, checkpoints.sorted).refresh(all_of_it=True, only=mine)
 
 
 # -- comparing --------------------------------------------------------------------------------------------

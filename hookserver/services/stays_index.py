@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -30,6 +30,7 @@ log = logging.getLogger("hookserver.projection")
 RUN_BYTES = 32 << 20        # rows of one run, at most
 FRINGE_BYTES = 1 << 20      # rows in memory before they are worth a run …
 FRINGE_SHARE = 4            # … and at least this part of the run that they would join
+FRINGES_BYTES = 32 << 20    # rows in memory, of all days that are asked for, before they are sorted at once
 QUIET = 10                  # refreshes without a new row after which everything goes into runs
 OPEN_RUNS = 400             # lists of blocks kept in memory
 
@@ -150,9 +151,22 @@ class StaysIndex:
         self._making = threading.Lock()         # one refresh at a time
 
     def days(self, app: str, first: str | None = None, last: str | None = None) -> list[DayIndex]:
-        """The days of an app that have rows, oldest first, from ``first`` to ``last`` (UTC days, None = no limit)."""
-        return [self._day(name) for name in self.files.names(f"{NAME}/{directory(app)}/")
+        """The days of an app that have rows, oldest first, from ``first`` to ``last`` (UTC days, None = no limit).
+
+        When a start has rebuilt everything, nothing is sorted yet; then this does it, so that memory stays bounded.
+        """
+        days = [self._day(name) for name in self.files.names(f"{NAME}/{directory(app)}/")
                 if (first is None or name[-10:] >= first) and (last is None or name[-10:] <= last)]
+        if self._unsorted(days) > FRINGES_BYTES:
+            with self._making:
+                written = self.files.written()
+                for day in days:
+                    self._refresh_day(day, written.get(day.name, 0), True)
+        return days
+
+    def _unsorted(self, days: Sequence[DayIndex]) -> int:
+        """Bytes of rows that are not in runs."""
+        return sum(self.files.extent(day.name)[0] - (day.view[0][-1][1] if day.view[0] else 0) for day in days)
 
     def _day(self, name: str) -> DayIndex:
         day = self._days.get(name)
@@ -254,14 +268,14 @@ class StaysIndex:
 
     # -- making runs ----------------------------------------------------------------------------------
 
-    def refresh(self, *, all_of_it: bool = False) -> int:
+    def refresh(self, *, all_of_it: bool = False, only: Collection[str] | None = None) -> int:
         """Make runs of written rows where enough has come together; how many were made. Raises OSError.
 
-        ``all_of_it``: leave nothing over.
+        ``all_of_it``: leave nothing over. ``only``: of these partitions.
         """
         with self._making:
-            return sum(self._refresh_day(self._day(name), size, all_of_it)
-                       for name, size in self.files.written().items() if name.startswith(NAME + "/"))
+            return sum(self._refresh_day(self._day(name), size, all_of_it) for name, size in self.files.written().items()
+                       if name.startswith(NAME + "/") and (only is None or name in only))
 
     def _refresh_day(self, day: DayIndex, size: int, all_of_it: bool) -> int:
         day.quiet = day.quiet + 1 if size == day.seen else 0
