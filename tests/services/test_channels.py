@@ -321,6 +321,15 @@ def test_a_fresh_start_and_a_rebuild_say_the_same(desk, tmp_path, monkeypatch):
         other.close()
 
 
+def test_a_question_before_anything_is_sorted_sorts_it(desk, monkeypatch):
+    monkeypatch.setattr(stays_index, "FRINGES_BYTES", 4_000)
+    busy(desk, 6)
+    desk.house.checkpoint()
+    assert desk.channels.stats()["sorted_runs"] == 0
+    same_everywhere(desk)
+    assert desk.channels.stats()["sorted_runs"] >= 3
+
+
 @pytest.mark.logs("a sorted extract is made again")
 @pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
 def test_damaged_runs_are_made_again(desk, damage):
