@@ -157,13 +157,17 @@ class ChannelList:
 
     @property
     def size(self) -> int:
-        """Rows in memory, about."""
-        return len(self.base.names) + sum(rest.rows for rest in self._rest.values())
+        """Rows in memory, about. May be asked from any thread."""
+        return len(self.base.names) + self._after_base
 
     @property
     def worn(self) -> bool:
         """Whether so much has come after the base that it had better be made again."""
-        return sum(rest.rows for rest in self._rest.values()) > max(WORN, len(self.base.names) // 4)
+        return self._after_base > max(WORN, len(self.base.names) // 4)
+
+    @property
+    def _after_base(self) -> int:
+        return sum(rest.rows for rest in list(self._rest.values()))
 
     # -- the base -------------------------------------------------------------------------------------
 
@@ -227,8 +231,9 @@ class ChannelList:
             return
         if today != self._today:
             self._news.clear()      # who is still there is there today, too
-        self._now, self._today = now, today
+        self._now, self._today = now, 0
         self._refresh(self._moment)
+        self._today = today         # a refresh that failed half-way is done again
 
     def _refresh(self, moment: Moment) -> None:
         days = self.index.days(self.app, self.first, self.last)
