@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hookserver.core.records import EVENT, Record
 from hookserver.errors import CODES
+from hookserver.services.checks import checks_of
 from hookserver.services.recorded import Found, Recorded, rejection
 from hookserver.services.refusals import ADVICE
 from hookserver.services.summaries import title_of
@@ -67,18 +68,9 @@ def story_of_event(found: Found) -> list[str]:
 
 
 def verdicts(record: Record) -> list[tuple[str, str]]:
-    """Check -> its verdict. What the record does not say follows from its being there."""
-    said = record.checks
-    app = f", app {record.app}" if record.app else ""
-    rows = [("path", f"source {record.source} ({record.provider}){app}")]
-    rows += [(name, "passed") for name, _, _ in STAGES[1:6]]
-    rows += [(name, f"passed: {verdict}") for name, verdict in said.items()]
-    rows += [("JSON", "strict JSON")] if record.raw_b64 is None and bytes(record.payload) != b"null" else []
-    rows += [("duplicate", f"first with the key {record.key} within the window" if record.key else
-              "it has no key, so it counts as new")]
-    if record.to:
-        rows.append(("routes", ", ".join(record.to)))
-    return rows + [("stored", f"synced as seq {record.seq}; after that it was answered 200")]
+    """Check -> its verdict; then where the event goes."""
+    rows = [(check.check, check.detail) for check in checks_of(record)]
+    return rows[:-1] + ([("routes", ", ".join(record.to))] if record.to else []) + rows[-1:]
 
 
 def story_of_rejection(refused, file: Path) -> list[str]:

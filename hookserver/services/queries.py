@@ -17,6 +17,7 @@ import msgspec
 
 from hookserver.core.records import Record, raw_body
 from hookserver.errors import CorruptionError, Refused
+from hookserver.services.checks import Check, checks_of
 from hookserver.services.curl import curl_command
 from hookserver.services.search import Search
 from hookserver.services.summaries import Summary, event_in, summary_of
@@ -78,14 +79,6 @@ class Page(msgspec.Struct, frozen=True):
     scanned: Scanned
     complete: bool
     damaged: int = 0
-
-
-class Check(msgspec.Struct, frozen=True):
-    """``ok`` is None for a check that was not made."""
-
-    check: str
-    ok: bool | None
-    detail: str
 
 
 class Detail(msgspec.Struct, frozen=True):
@@ -215,8 +208,7 @@ class Events:
                    for value in (values if isinstance(values, list) else [values])]
         return Detail(
             **msgspec.structs.asdict(summary_of(record)), method=record.method, path=record.path, headers=headers,
-            checks=[Check(name, None if text.startswith("not checked") else True, text) for name, text in record.checks.items()],
-            to=record.to, key=record.key, payload_text=pretty, raw_text=text, raw_base64=body if shown and text is None else None,
+            checks=checks_of(record), to=record.to, key=record.key, payload_text=pretty, raw_text=text, raw_base64=body if shown and text is None else None,
             curl=curl_command(self._base_url, record.method, record.path, headers, body, record.id))
 
     def _raw(self, event_id: str) -> Raw:
