@@ -81,22 +81,12 @@ class Page(msgspec.Struct, frozen=True):
     damaged: int = 0
 
 
-class Detail(msgspec.Struct, frozen=True):
-    """One event in full. ``payload_text`` is indented JSON with every number as the sender wrote it.
+class Detail(Summary, frozen=True):
+    """One event in full: its summary, and the rest. ``payload_text`` is indented JSON with every number as the sender wrote it.
 
     ``raw_text`` is the body when it is UTF-8, else ``raw_base64``; each None when it is too long to show.
     """
 
-    id: str
-    seq: int
-    at: str
-    source: str
-    provider: str
-    type: str
-    app: str | None
-    title: str
-    client: str
-    size: int
     method: str
     path: str
     headers: list[tuple[str, str]]
