@@ -169,6 +169,7 @@ def test_explain_tells_of_a_rejection_and_what_to_do(server):
     assert done.returncode == 0
     assert re.search(r"rate +passed", done.stdout) and re.search(r"JSON +not reached", done.stdout)
     assert re.search(r"signature +FAILED: ", done.stdout) and "Compare the secret" in done.stdout
+    assert re.search(r"told +Agora-Signature-V2 matches no secret \(1 tried\)\.", done.stdout)
 
 
 def test_explain_of_nothing(server):

@@ -89,6 +89,8 @@ def story_of_rejection(refused, file: Path) -> list[str]:
         else:
             lines.append(row(name, "passed"))
     lines += ["", row("meaning", meaning or refused.message)]
+    if refused.hint:
+        lines.append(row("told", refused.hint))
     if refused.cause in ADVICE:
         lines.append(row("what to do", ADVICE[refused.cause]))
     kept = {"whole": "kept whole", "cut": "its beginning is kept", "none": "not read or not kept"}

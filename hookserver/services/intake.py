@@ -216,7 +216,7 @@ class Intake:
             source = route.source if route else None
         size = len(request.body) if size is None else size
         kept = self._rejections.add(request, source=source, cause=refused.code, status=refused.status,
-                                    message=refused.message, size=size)
+                                    message=refused.message, hint=refused.hint, size=size)
         if kept is not None:  # a flood is only counted, in the ring as in our log
             log.info("refused cause=%s status=%d source=%s client=%s method=%.10r path=%.120r bytes=%d", refused.code,
                      refused.status, source, request.client, request.method, request.path, size)

@@ -49,14 +49,15 @@ class Refusals:
                 "dropped": counts["dropped"], "lost": counts["lost"], "bytes": size, "max_bytes": counts["max_bytes"]}
 
     async def one(self, rejection_id: str) -> dict:
-        """Summary, headers, what was kept of the body, and advice. Raises Refused (not_found)."""
+        """Summary, headers, what was kept of the body; ``hint`` is what the sender was told beside the message, ``advice`` is
+        for the owner. Raises Refused (not_found)."""
         found = await self._find(rejection_id)
         body = found.raw_body()
         text = found.raw if found.raw is not None else "" if not body else None
         path = found.path + (f"?{found.query}" if found.query else "")
         return found.summary() | {
             "query": found.query, "meaning": CODES[found.cause][1] if found.cause in CODES else None,
-            "hint": ADVICE.get(found.cause), "headers": found.headers, "headers_cut": found.headers_cut,
+            "hint": found.hint, "advice": ADVICE.get(found.cause), "headers": found.headers, "headers_cut": found.headers_cut,
             "checks": [{"check": found.cause, "ok": False, "detail": found.message}],
             "body": found.body, "body_text": None if found.body == "none" else _pretty(text),
             "raw_text": None if found.body == "none" else text,

@@ -41,8 +41,9 @@ MINUTE_MS = 60_000
 
 
 class Rejection(msgspec.Struct, omit_defaults=True, gc=False):
-    """One line of the ring. ``size``: bytes the body had or was announced with. ``body``: what is kept
-    of it, "whole", "cut" or "none"; in ``raw`` when it is UTF-8, else in ``raw_b64``."""
+    """One line of the ring. ``cause`` is the code of the error, ``message`` and ``hint`` its words. ``size``: bytes the
+    body had or was announced with. ``body``: what is kept of it, "whole", "cut" or "none"; in ``raw`` when it is
+    UTF-8, else in ``raw_b64``."""
 
     n: int
     id: str
@@ -61,6 +62,7 @@ class Rejection(msgspec.Struct, omit_defaults=True, gc=False):
     raw: str | None = None
     raw_b64: str | None = None
     headers_cut: bool = False
+    hint: str | None = None
 
     def summary(self) -> dict:
         """What lists and the live stream show. ``body_kept``: the whole body is there."""
@@ -136,7 +138,7 @@ class Rejections:
     # -- on the loop --------------------------------------------------------------------------
 
     def add(self, request: InboundRequest, *, source: str | None, cause: str, status: int,
-            message: str, size: int) -> dict | None:
+            message: str, hint: str | None = None, size: int) -> dict | None:
         """Keep a refused request; its summary, or None when it was only counted.
 
         ``source`` None: it matched none. ``size``: bytes of its body, or what it was announced with if
@@ -148,7 +150,7 @@ class Rejections:
             self.dropped += 1
             return None
         self._number += 1
-        rejection = self._made(request, source, cause, status, message, size)
+        rejection = self._made(request, source, cause, status, message, hint, size)
         ring = self._ours if source is not None else self._strange
         if not ring.append(self._number, _encode(rejection) + b"\n"):
             self.dropped += 1
@@ -170,7 +172,7 @@ class Rejections:
         self._hour.setdefault(minute, Counter())[cause] += 1
 
     def _made(self, request: InboundRequest, source: str | None, cause: str, status: int,
-              message: str, size: int) -> Rejection:
+              message: str, hint: str | None, size: int) -> Rejection:
         headers, cut = _headers(request.headers)
         body = request.body[:BODY] if cause != "too_large" else b""
         kept = "whole" if len(body) == size else "cut" if body else "none"
@@ -179,7 +181,7 @@ class Rejections:
             n=self._number, id=f"rej_{self._store_id}_{self._number}", at=iso_ms(request.at_ms), source=source,
             cause=cause, status=status, message=_text(message), client=_text(request.client),
             method=_text(request.method), path=_text(request.path), query=_text(request.query),
-            headers=headers, size=size, body=kept, raw=raw, raw_b64=raw_b64, headers_cut=cut)
+            headers=headers, size=size, body=kept, raw=raw, raw_b64=raw_b64, headers_cut=cut, hint=_text(hint) if hint else None)
 
     @property
     def recent(self) -> list[dict]:

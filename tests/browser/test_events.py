@@ -141,6 +141,8 @@ def test_rejections_by_cause(server, open_page):
     page.page.get_by_role("button", name="Show 1 new rejection").click()
     page.page.locator(ROW, has_text="signature_mismatch").first.click()
     page.has("does not match any active secret")
+    page.has("matches no secret (1 tried)")
+    page.has("Compare the secret")
     page.page.get_by_role("tab", name="Headers").click()
     page.has("Agora-Signature-V2")
     page.go("#/rejections?cause=unmatched")

@@ -119,6 +119,7 @@ def test_refusals(tmp_path, changes, status, code):
         assert found.records() == [] and found.intake.refused == {code: 1}
         (request, about), = found.rejections.kept
         assert about["cause"] == code and about["status"] == status
+        assert about["message"] == error(answer)["message"] and about["hint"] == error(answer).get("hint")
         assert about["source"] == (None if code == "unmatched" else "small" if changes.get("app") == "tiny" else "calls")
         if status in (401, 404) and request.method == "POST":
             assert request.body == body  # so that it can be replayed

@@ -27,9 +27,9 @@ def refusals(ring):
     return Refusals(ring, clock=lambda: NOW, base_url="https://hooks.example.com")
 
 
-def refuse(ring, body=b'{"a":1.10}', *, cause="signature_mismatch", size=None, path="/demo/webhooks", method="POST", headers=()):
+def refuse(ring, body=b'{"a":1.10}', *, cause="signature_mismatch", hint=None, size=None, path="/demo/webhooks", method="POST", headers=()):
     return ring.add(InboundRequest(method, path, "x=1", list(headers), body, "10.0.0.1", "203.0.113.9", NOW), source="calls", cause=cause,
-                    status=CODES[cause][0], message=CODES[cause][1], size=len(body) if size is None else size)
+                    status=CODES[cause][0], message=CODES[cause][1], hint=hint, size=len(body) if size is None else size)
 
 
 def test_pages(ring, refusals):
@@ -47,10 +47,10 @@ def test_pages(ring, refusals):
 
 
 def test_one(ring, refusals):
-    refuse(ring, headers=[("Content-Type", "application/json"), ("Authorization", "canary")])
+    refuse(ring, hint="Two tried.", headers=[("Content-Type", "application/json"), ("Authorization", "canary")])
     one = asyncio.run(refusals.one("rej_k3f9q2_1"))
     assert one["body_text"] == '{\n  "a": 1.10\n}' and one["raw_text"] == '{"a":1.10}' and one["raw_base64"] is None
-    assert one["hint"] and one["meaning"] == CODES["signature_mismatch"][1]
+    assert one["hint"] == "Two tried." and one["advice"] == ADVICE["signature_mismatch"] and one["meaning"] == CODES["signature_mismatch"][1]
     assert one["checks"] == [{"check": "signature_mismatch", "ok": False, "detail": CODES["signature_mismatch"][1]}]
     assert "canary" not in json.dumps(one) and "https://hooks.example.com/demo/webhooks?x=1" in one["curl"]
     raw = asyncio.run(refusals.raw("rej_k3f9q2_1"))

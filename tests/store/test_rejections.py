@@ -34,8 +34,8 @@ def request(body: bytes = b"{}", *, at_ms: int = NOW, path: str = "/demo/webhook
 
 
 def refuse(rejections: Rejections, body: bytes = b"{}", *, source="calls", cause="signature_mismatch",
-           size=None, **parts) -> dict | None:
-    return rejections.add(request(body, **parts), source=source, cause=cause, status=401, message="No.",
+           hint=None, size=None, **parts) -> dict | None:
+    return rejections.add(request(body, **parts), source=source, cause=cause, status=401, message="No.", hint=hint,
                           size=len(body) if size is None else size)
 
 
@@ -50,6 +50,14 @@ def test_what_was_refused_can_be_read_back_exactly(opened):
     found = rejections.get("rej_k3f9q2_2")
     assert found.raw_body() == bodies[1] and found.body == "whole" and found.size == 3
     assert rejections.recent == [one.summary() for one in page.rejections]
+
+
+def test_the_hint_of_the_answer_is_kept(opened):
+    rejections = opened()
+    refuse(rejections)
+    refuse(rejections, hint="Two tried.")
+    refuse(rejections, hint="x" * 9_000)
+    assert [found.hint for found in rejections.list().rejections] == ["x" * 2048, "Two tried.", None]
 
 
 def test_sensitive_headers_are_not_kept(opened):

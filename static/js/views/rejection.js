@@ -36,7 +36,8 @@ function drawn(page, item) {
         h("ol", { class: "crumbs" }, h("li", null, h("a", { href: "#/rejections" }, "Rejections")), h("li", null, sent(item.id))),
         h("h1", null, sent(item.cause)),
         h("p", { class: "sub" }, time(item.at, { as: "age" })))),
-    h("div", { class: "why" }, icon("alert"), h("div", null, h("p", { class: "strong" }, sent(item.message)), item.hint ? h("p", { class: "soft" }, sent(item.hint)) : null)),
+    h("div", { class: "why" }, icon("alert"), h("div", null, h("p", { class: "strong" }, sent(item.message)),
+      item.hint ? h("p", null, sent(item.hint)) : null, item.advice ? h("p", { class: "soft" }, item.advice) : null)),
     h("div", { class: "columns event-page" },
       section("Request", { class: "bodies" }, tabs([
         ["body", "Body", () => body(item)],
