@@ -9,25 +9,13 @@ from pathlib import Path
 
 from hookserver.core.records import EVENT, Record
 from hookserver.errors import CODES
-from hookserver.services.checks import checks_of
+from hookserver.services.checks import checks_of, checks_of_rejection
 from hookserver.services.recorded import Found, Recorded, rejection
 from hookserver.services.refusals import ADVICE
 from hookserver.services.summaries import title_of
 
 from hookserver.cli.configured import recorded_directory
 from hookserver.cli.words import NoSuchThing
-
-#: The checks in their order: what each asks, and the causes of refusal that it gives.
-STAGES = (
-    ("path", "does a source own the path?", ("unmatched", "not_found")),
-    ("method", "is it a POST?", ("method_not_allowed",)),
-    ("content type", "is it JSON, sent plainly?", ("unsupported_type", "unsupported_encoding")),
-    ("size", "is it within the limit?", ("too_large",)),
-    ("rate", "does the address keep to its rate?", ("rate_limited",)),
-    ("body", "did all of it arrive in time?", ("body_timeout", "bad_request")),
-    ("signature", "was it signed with a secret of ours?", ("signature_missing", "signature_mismatch")),
-    ("JSON", "is the body a strict JSON object?", ("bad_json",)),
-)
 
 
 def explain(args: argparse.Namespace) -> int:
@@ -80,14 +68,8 @@ def story_of_rejection(refused, file: Path) -> list[str]:
              row("when", refused.at.replace("T", " ").replace("Z", " UTC")),
              row("request", f"{refused.method} {refused.path} from {refused.client}, {refused.size} bytes"),
              row("source", refused.source or "none"), "", "The checks, in their order:"]
-    failed = next((place for place, stage in enumerate(STAGES) if refused.cause in stage[2]), None)
-    for place, (name, asks, _) in enumerate(STAGES):
-        if failed is None or place > failed:
-            lines.append(row(name, "not reached" if failed is not None else asks))
-        elif place == failed:
-            lines.append(row(name, f"FAILED: {refused.message}"))
-        else:
-            lines.append(row(name, "passed"))
+    lines += [row(check.check, f"FAILED: {check.detail}" if check.ok is False else check.detail)
+              for check in checks_of_rejection(refused)]
     lines += ["", row("meaning", meaning or refused.message)]
     if refused.hint:
         lines.append(row("told", refused.hint))

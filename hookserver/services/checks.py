@@ -1,13 +1,36 @@
-"""Each check that an event went through, in their order, with its verdict."""
+"""The checks that a request goes through, in their order, with the verdict of each: one list for events and rejections."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import msgspec
 
 from hookserver.core.records import Record
+from hookserver.store.rejections import Rejection
+
+
+class Stage(NamedTuple):
+    """One check, and the causes of refusal that it gives."""
+
+    name: str
+    causes: tuple[str, ...]
+
 
 #: Made before the signature is looked at; a record is there only when all of them have passed.
-EARLY = ("method", "content type", "size", "rate", "body")
+EARLY = (
+    Stage("method", ("method_not_allowed",)),
+    Stage("content type", ("unsupported_type", "unsupported_encoding")),
+    Stage("size", ("too_large",)),
+    Stage("rate", ("rate_limited",)),
+    Stage("body", ("body_timeout", "bad_request")),
+)
+STAGES = (
+    Stage("path", ("unmatched", "not_found")),
+    *EARLY,
+    Stage("signature", ("signature_missing", "signature_mismatch")),
+    Stage("JSON", ("bad_json",)),
+)
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -22,7 +45,7 @@ def checks_of(record: Record) -> list[Check]:
     """The verdicts on an event. What its record does not say follows from its being there."""
     app = f", app {record.app}" if record.app else ""
     checks = [Check("path", True, f"source {record.source} ({record.provider}){app}")]
-    checks += [Check(name, True, "passed") for name in EARLY]
+    checks += [Check(stage.name, True, "passed") for stage in EARLY]
     checks += [Check(name, None if text.startswith("not checked") else True, text) for name, text in record.checks.items()]
     if record.raw_b64 is None and bytes(record.payload) != b"null":
         checks.append(Check("JSON", True, "strict JSON"))
@@ -31,3 +54,16 @@ def checks_of(record: Record) -> list[Check]:
     else:
         checks.append(Check("duplicate", None, "it has no key, so it counts as new"))
     return checks + [Check("stored", True, f"synced as seq {record.seq}; after that it was answered 200")]
+
+
+def checks_of_rejection(refused: Rejection) -> list[Check]:
+    """The verdicts on a request that was refused: all before the one that failed have passed.
+
+    A cause that belongs to no check (one that a later version may know) is told alone.
+    """
+    failed = next((place for place, stage in enumerate(STAGES) if refused.cause in stage.causes), None)
+    if failed is None:
+        return [Check(refused.cause, False, refused.message)]
+    return [Check(stage.name, True, "passed") if place < failed else
+            Check(stage.name, False, refused.message) if place == failed else
+            Check(stage.name, None, "not reached") for place, stage in enumerate(STAGES)]

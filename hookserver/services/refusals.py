@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 import msgspec
 
 from hookserver.errors import CODES, Refused
+from hookserver.services.checks import checks_of_rejection
 from hookserver.services.curl import curl_command
 from hookserver.services.queries import Raw
 from hookserver.store.rejections import Rejection, Rejections
@@ -58,7 +59,7 @@ class Refusals:
         return found.summary() | {
             "query": found.query, "meaning": CODES[found.cause][1] if found.cause in CODES else None,
             "hint": found.hint, "advice": ADVICE.get(found.cause), "headers": found.headers, "headers_cut": found.headers_cut,
-            "checks": [{"check": found.cause, "ok": False, "detail": found.message}],
+            "checks": checks_of_rejection(found),
             "body": found.body, "body_text": None if found.body == "none" else _pretty(text),
             "raw_text": None if found.body == "none" else text,
             "raw_base64": found.raw_b64,

@@ -9,6 +9,7 @@ import pytest
 
 from hookserver.core.requests import InboundRequest
 from hookserver.errors import CODES, Refused
+from hookserver.services.checks import STAGES, Check
 from hookserver.services.refusals import ADVICE, Refusals
 from hookserver.store.rejections import Rejections
 
@@ -51,8 +52,10 @@ def test_one(ring, refusals):
     one = asyncio.run(refusals.one("rej_k3f9q2_1"))
     assert one["body_text"] == '{\n  "a": 1.10\n}' and one["raw_text"] == '{"a":1.10}' and one["raw_base64"] is None
     assert one["hint"] == "Two tried." and one["advice"] == ADVICE["signature_mismatch"] and one["meaning"] == CODES["signature_mismatch"][1]
-    assert one["checks"] == [{"check": "signature_mismatch", "ok": False, "detail": CODES["signature_mismatch"][1]}]
-    assert "canary" not in json.dumps(one) and "https://hooks.example.com/demo/webhooks?x=1" in one["curl"]
+    verdicts = {check.check: check.ok for check in one["checks"]}
+    assert verdicts == {"path": True, "method": True, "content type": True, "size": True, "rate": True, "body": True,
+                        "signature": False, "JSON": None}
+    assert "canary" not in repr(one) and "https://hooks.example.com/demo/webhooks?x=1" in one["curl"]
     raw = asyncio.run(refusals.raw("rej_k3f9q2_1"))
     assert raw.body == b'{"a":1.10}'
 
@@ -86,5 +89,11 @@ def test_a_hostile_request_stays_one_harmless_command(ring, refusals):
     assert not any("\x1b" in word for word in words)
 
 
-def test_advice_is_about_causes_that_exist():
+def test_a_cause_that_no_check_gives_is_told_alone(ring, refusals):
+    refuse(ring, cause="address_denied")
+    assert asyncio.run(refusals.one("rej_k3f9q2_1"))["checks"] == [Check("address_denied", False, CODES["address_denied"][1])]
+
+
+def test_advice_and_checks_are_about_causes_that_exist():
     assert set(ADVICE) <= set(CODES)
+    assert {cause for stage in STAGES for cause in stage.causes} <= set(CODES)
