@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import io
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 
 import msgspec
 
@@ -30,12 +30,16 @@ from hookserver.services.stays_index import DayIndex, StaysIndex
 LISTS = 8                   # lists kept ready …
 LIST_ROWS = 300_000         # … with so many rows in all
 PAGE_MOST = 1_000           # rows of one page
-PIECE = 64 << 10            # bytes of an export written at once
+FIRST_PIECE = 2 << 10       # letters of an export that are written at once, so that it begins at once …
+PIECE = 16 << 10            # … and of every later piece: two milliseconds of work, then others have their turn
 
 ROLES = {"host": IS_HOST, "audience": IS_AUDIENCE}
 COLUMNS = ("id", "app_id", "channel_name", "uid", "account", "join_time", "leave_time", "duration_seconds", "duration_minutes",
            "product_id", "platform", "platform_name", "client_type", "client_type_name", "reason", "reason_name", "is_host",
            "role_switches", "communication_mode", "synthetic", "closed_by")
+FORMULA = frozenset("=+-@\t\r")    # what a spreadsheet takes for the start of one
+
+cells = itemgetter(*COLUMNS)
 
 
 class _Kind(msgspec.Struct):
@@ -71,6 +75,8 @@ class Channels:
         self._pages = Pages(self.index)
         self._lists: OrderedDict[tuple, tuple[ChannelList, threading.Lock]] = OrderedDict()
         self._threads = ThreadPoolExecutor(4, "channels")
+        # All exports take turns in one thread, so that however many there are, the loop waits for one at most.
+        self._exports = ThreadPoolExecutor(1, "export")
 
     async def refresh(self) -> None:
         """Make sorted runs of what has been written, and lists anew that are worn. After a checkpoint. Raises OSError."""
@@ -83,6 +89,7 @@ class Channels:
     def close(self) -> None:
         """Wait for what is being looked up."""
         self._threads.shutdown()
+        self._exports.shutdown()
 
     def stats(self) -> dict[str, int]:
         """Numbers for /debug/cache."""
@@ -185,12 +192,14 @@ class Channels:
         elif uid is not None:
             yield from (self.index.row(day, place) for place in self.index.of_user(day, uid, upto))
         else:
-            for _, chunk in self.index.files.chunks(day.name, 0, upto):
+            for _, chunk in self.index.files.chunks(day.name, 0, upto, PIECE):
                 yield from chunk.split(b"\n")[:-1]
 
     async def _pieces(self, parts: Iterator[str]) -> AsyncIterator[bytes]:
-        while piece := await self._in_thread(_piece, parts):
+        loop, size = asyncio.get_running_loop(), FIRST_PIECE
+        while piece := await loop.run_in_executor(self._exports, _piece, parts, size):
             yield piece
+            size = PIECE
 
     # -- both -----------------------------------------------------------------------------------------
 
@@ -233,38 +242,31 @@ def list_row(row: Row, now: int) -> dict:
 # -- formats ----------------------------------------------------------------------------------------------
 
 
-def _piece(parts: Iterator[str]) -> bytes:
-    """The next part of a file; empty at its end."""
+def _piece(parts: Iterator[str], least: int) -> bytes:
+    """The next part of a file, ``least`` letters or a row more; empty at its end."""
     found, size = [], 0
     for part in parts:
         found.append(part)
         size += len(part)
-        if size >= PIECE:
+        if size >= least:
             break
     return "".join(found).encode()
 
 
+class _Echo:
+    """A file for ``csv.writer``, whose ``writerow`` then returns the line."""
+
+    @staticmethod
+    def write(text: str) -> str:
+        return text
+
+
 def as_csv(rows: Iterator[SessionRow]) -> Iterator[str]:
     """RFC 4180, with a header. Text that a spreadsheet would take for a formula starts with an apostrophe."""
-    target = io.StringIO()
-    writer = csv.writer(target)
-    writer.writerow(COLUMNS)
+    line = csv.writer(_Echo()).writerow
+    yield line(COLUMNS)
     for row in rows:
-        told = session_dict(row)
-        writer.writerow([harmless(told[name]) for name in COLUMNS])
-        yield target.getvalue()
-        target.seek(0)
-        target.truncate()
-    yield target.getvalue()
-
-
-def harmless(value: object) -> object:
-    """One cell."""
-    if value is None:
-        return ""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+        yield line(["'" + value if type(value) is str and value[:1] in FORMULA else value for value in cells(session_dict(row))])
 
 
 def as_json(rows: Iterator[SessionRow]) -> Iterator[str]:

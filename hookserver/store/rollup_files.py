@@ -163,16 +163,16 @@ class RollupFiles:
         finally:
             self.disk.close(fd)
 
-    def chunks(self, name: str, offset: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes]]:
-        """(offset, whole lines) from ``offset``, where a line starts, to ``end``; about 1 MiB each."""
+    def chunks(self, name: str, offset: int = 0, end: int | None = None, size: int = CHUNK) -> Iterator[tuple[int, bytes]]:
+        """(offset, whole lines) from ``offset``, where a line starts, to ``end``; about ``size`` bytes each."""
         end = self.extent(name)[0] if end is None else end
-        wanted = CHUNK
+        wanted = size
         while offset < end:
             data = self.read(name, offset, min(wanted, end - offset))
             cut = data.rfind(b"\n") + 1
             if cut:
                 yield offset, data[:cut]
-                offset, wanted = offset + cut, CHUNK
+                offset, wanted = offset + cut, size
             elif len(data) < wanted:
                 return
             else:

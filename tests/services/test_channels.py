@@ -241,6 +241,28 @@ def test_exports_hold_every_session_once(desk):
         desk.channels.export("demo", format="xml")
 
 
+def test_an_export_begins_after_a_few_rows_and_goes_on_in_small_slices(desk, monkeypatch):
+    """So that the first byte is there at once, and whoever makes a slice soon gives way to others."""
+    busy(desk, 9, days=12)
+    desk.settle(runs=True)
+    files, read = desk.channels.index.files, [0]
+    original = files.read
+    monkeypatch.setattr(files, "read", lambda name, offset, length: read.append(len(data := original(name, offset, length))) or data)
+
+    async def pieces():
+        found = []
+        async for piece in desk.channels.export("demo").pieces:
+            found.append((len(piece), sum(read)))
+            read.clear()
+        return found
+
+    found = desk.house.run(pieces())
+    assert len(found) > 3
+    assert found[0][0] < 4 << 10 and found[0][1] <= 32 << 10
+    assert max(size for size, _ in found) < 20 << 10
+    assert max(taken for _, taken in found) <= 96 << 10 < sum(taken for _, taken in found)
+
+
 # -- against a plain sum ------------------------------------------------------------------------------------
 
 
