@@ -175,6 +175,8 @@ SEND = """\
 Build events that look like the provider's own, sign them with the configured secret and post them
 to a running server. Ends with a summary; exit code 1 if an answer was not the expected one.
 
+For a source of type agora: calls (RTC channel events), and beside them Cloud Recording, Media Push and Media Pull.
+
 examples:
   hookserver send calls
   hookserver send calls --count 5000 --concurrency 16

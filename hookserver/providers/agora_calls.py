@@ -4,8 +4,8 @@ Pure: the source of randomness and the time are arguments. The same random sourc
 number of channels give the same life, so a history can be laid out twice: once to learn how long
 it takes, once to place it so that it ends now.
 
-Shapes follow Agora's pages "Channel event types" and "Cloud Recording callback events":
-``ts`` is in Unix seconds, ``notifyMs`` in Unix milliseconds, ``duration`` in seconds.
+Shapes follow Agora's pages "Channel event types" and "Cloud Recording callback events" (media push and pull: see
+``agora_streams``): ``ts`` is in Unix seconds, ``notifyMs`` in Unix milliseconds, ``duration`` in seconds.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import heapq
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from hookserver.providers.agora_streams import BEGINNING, END, PULL, PUSH, Stream
 
 NAMES = (
     "daily-standup", "math-101", "support-desk", "book-club", "town-hall", "café-crème", "yoga at noon",
@@ -44,7 +46,9 @@ class _Channel:
     name: str
     communication: bool
     recorded: bool
+    streamed: int | None = None  # PUSH or PULL
     session: str = ""
+    stream: Stream | None = None
     ends: float = 0.0
     present: dict[int, _Person] = field(default_factory=dict)
     regulars: list[_Person] = field(default_factory=list)
@@ -66,7 +70,8 @@ class Calls:
             name = NAMES[number % len(NAMES)]
             if number >= len(NAMES):
                 name = f"{name}-{number // len(NAMES) + 1}"
-            channel = _Channel(name, communication=number % 3 == 1, recorded=number % 4 == 0)
+            channel = _Channel(name, communication=number % 3 == 1, recorded=number % 4 == 0,
+                               streamed={1: PULL, 2: PUSH}.get(number % 4))
             self._later(random.random() * 20, self._created, channel)
 
     @property
@@ -101,6 +106,10 @@ class Calls:
         self._later(1, self._joins, channel, True)
         if channel.recorded:
             self._later(3, self._recording, channel, 40, 0)
+        if channel.streamed:
+            channel.stream = Stream(channel.streamed, channel.name, f"{self._random.getrandbits(128):032x}", int(at),
+                                    self._random.randrange(1, 2**32))
+            self._stream_goes_on(channel, channel.stream, 0)
         return self._notice(at, 1, 101, channel, {"channelName": channel.name, "ts": int(at)})
 
     def _joins(self, at: float, channel: _Channel, first: bool) -> dict | None:
@@ -158,6 +167,9 @@ class Calls:
         if channel.recorded:
             self._later(2, self._recording, channel, 41, 1)
             self._later(5, self._recording, channel, 31, 2)
+        if channel.stream:
+            self._later(2, self._streams, channel.stream, END[channel.stream.product], "")
+            channel.stream = None
         notice = self._notice(at, 1, 102, channel, {"channelName": channel.name, "ts": int(at), "lastUid": 0})
         channel.session = ""
         self._later(self._spell(PAUSE), self._created, channel)
@@ -175,14 +187,29 @@ class Calls:
                    "sequence": sequence, "sendts": int(at * 1000), "serviceType": 0, "details": details}
         return self._notice(at, 3, event, channel, payload)
 
+    def _stream_goes_on(self, channel: _Channel, stream: Stream, step: int) -> None:
+        if step < len(BEGINNING[stream.product]):
+            gap, event, state = BEGINNING[stream.product][step]
+            self._later(gap, self._stream_begins, channel, stream, step, event, state)
+
+    def _stream_begins(self, at: float, channel: _Channel, stream: Stream, step: int, event: int, state: str) -> dict | None:
+        if channel.stream is not stream:
+            return None  # it has ended, with its channel
+        self._stream_goes_on(channel, stream, step + 1)
+        return self._streams(at, stream, event, state)
+
+    def _streams(self, at: float, stream: Stream, event: int, state: str) -> dict:
+        payload = stream.payload(event, state, at, f"{self._random.getrandbits(128):032x}")
+        return self._notice(at, stream.product, event, None, payload)
+
     def _personal(self, at: float, channel: _Channel, person: _Person) -> dict:
         person.sequence += self._random.randrange(1000, 9000)
         return {"channelName": channel.name, "uid": person.uid, "platform": person.platform,
                 "clientSeq": person.sequence, "ts": int(at), "account": person.account}
 
-    def _notice(self, at: float, product: int, event: int, channel: _Channel, payload: dict) -> dict:
+    def _notice(self, at: float, product: int, event: int, channel: _Channel | None, payload: dict) -> dict:
         self._notices += self._random.randrange(1, 50)
         delay = self._random.randrange(80, 900)
         return {"noticeId": f"{2_000_000_000 + self._notices}:{self._random.randrange(10_000)}:{event}",
                 "productId": product, "eventType": event, "notifyMs": int(at * 1000) + delay,
-                "sid": channel.session or "0" * 32, "payload": payload}
+                "payload": payload} | ({"sid": channel.session or "0" * 32} if channel else {})
