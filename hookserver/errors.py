@@ -21,6 +21,7 @@ CODES: dict[str, tuple[int, str]] = {
     "unsupported_encoding": (415, "The body is compressed, and this source does not allow it."),
     "expectation_failed": (417, "The Expect header asks for something unknown."),
     "wrong_host": (421, "The Host header names another host."),
+    "header_too_large": (431, "The header of the request is too large."),
     "rate_limited": (429, "Too many requests from this address."),
     # who sent it
     "signature_missing": (401, "The request carries no signature."),

@@ -20,8 +20,8 @@ from tornado import httputil
 
 from hookserver.core.requests import Answer
 from hookserver.errors import Refused
-from hookserver.web.leaving import linger, part
-from hookserver.web.replies import refusal, write_reply
+from hookserver.web.leaving import Departure, linger, part
+from hookserver.web.replies import refusal, render, write_reply
 
 log = logging.getLogger("hookserver.web")
 
@@ -57,6 +57,7 @@ class FrontDoor(httputil.HTTPServerConnectionDelegate):
     def start_request(self, server_conn, request_conn) -> Visit:
         first = server_conn not in self.visits
         visit = self.visits[server_conn] = Visit(self, request_conn, first)
+        request_conn.stream.farewell = visit.farewell
         return visit
 
     def on_close(self, server_conn) -> None:
@@ -133,6 +134,15 @@ class Visit(httputil.HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         self._drop_call()
+
+    def farewell(self, stream, unending: bool) -> None:
+        """What came is no HTTP (``unending``: its end did not come within the limit); the connection is closed next."""
+        if self.phase == LEAVING:
+            return
+        code = "header_too_large" if unending and self.phase == IDLING else "bad_request"
+        answer = self.refused or self._refuse(Refused(code))
+        self.phase = LEAVING
+        Departure(stream, render(answer, close=True, head=self.head))
 
     # what the one who serves it may do
 

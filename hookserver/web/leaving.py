@@ -16,6 +16,8 @@ from hookserver.core.requests import Answer
 from hookserver.web.replies import render
 
 LINGER = 1.0  # seconds from the answer to the close
+SWALLOWED = 256 * 1024  # bytes read and dropped of a client that speaks no HTTP
+DEPARTING = 64  # such clients at a time; above, the answer may be lost in a reset
 
 
 async def linger(stream: iostream.IOStream, answer: Answer, *, head: bool, appetite: int) -> None:
@@ -52,3 +54,46 @@ def half_close(stream: iostream.IOStream) -> None:
             stream.socket.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # gone already
+
+
+class Departure:
+    """An answer to what cannot be read. Tornado closes the stream right after it; we hold on to the socket for a while.
+
+    Over TLS, or when there are too many of these, nothing is held.
+    """
+
+    under_way = 0
+
+    def __init__(self, stream: iostream.IOStream, answer: bytes):
+        if stream.writing():
+            return  # an earlier answer has not left yet; this one cannot overtake it
+        try:
+            stream.socket.send(answer)
+            if isinstance(stream, iostream.SSLIOStream) or Departure.under_way >= DEPARTING:
+                return
+            self._socket = stream.socket.dup()
+        except OSError:
+            return
+        half_close(stream)
+        self._left = SWALLOWED
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket, self._read)
+        self._timer = self._loop.call_later(LINGER, self._close)
+        Departure.under_way += 1
+
+    def _read(self) -> None:
+        try:
+            piece = self._socket.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        self._left -= len(piece)
+        if not piece or self._left <= 0:
+            self._close()
+
+    def _close(self) -> None:
+        self._timer.cancel()
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        Departure.under_way -= 1

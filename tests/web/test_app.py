@@ -284,6 +284,9 @@ def test_tls(serve, certificate):
     big = http.client.HTTPSConnection("localhost", app.port, context=context, timeout=10)
     big.request("POST", "/open/webhooks", b"x" * 5000, {"Content-Type": "application/json"})
     assert big.getresponse().status == 413
+    malformed = http.client.HTTPSConnection("localhost", app.port, context=context, timeout=10)
+    malformed.request("GET", "/health", headers={"Transfer-Encoding": "identity"})
+    assert malformed.getresponse().status == 400
     assert read_all(connect(app.port)) == b""  # no handshake: closed in time
     with connect(app.port) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")

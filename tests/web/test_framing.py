@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.web.raw import connect, exchange, read_until, statuses
+from tests.wire import Wire, answer_in
+
+
+def refusal_in(answer: bytes) -> dict:
+    """The error in an answer that is closed after it."""
+    _, headers, body, rest = answer_in(answer)
+    assert headers["connection"] == "close" and headers["content-type"] == "application/json" and not rest
+    return json.loads(body)["error"]
+
 
 HEAD = b"POST /open/webhooks HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -43,7 +54,14 @@ CORPUS = {
 def test_ambiguous_framing_is_refused_once_and_closed(app, name):
     answer = exchange(app.port, CORPUS[name] + SECOND)
     assert statuses(answer) == [400], answer
+    assert refusal_in(answer)["code"] == "bad_request"
     assert app.lines() == []
+
+
+def test_a_chunk_that_never_says_its_size_is_refused(app, admin):
+    answer = exchange(app.port, CHUNKED + b"1;" + b"x" * 100)
+    assert statuses(answer) == [400] and refusal_in(answer)["code"] == "bad_request"
+    assert admin.get("/api/rejections").json["by_cause"] == {"bad_request": 1}
 
 
 @pytest.mark.parametrize("name", ["CL 2 twice", "bare LF", "HTTP/1.0", "HTTP/1.0 chunked"])
@@ -63,8 +81,19 @@ def test_a_tls_hello_on_the_plain_port_is_closed(serve):
     assert statuses(exchange(app.port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")) == []
 
 
-def test_a_header_over_32_kib_is_closed(app):
-    assert statuses(exchange(app.port, HEAD + b"X-A: " + b"a" * 40_000)) == []
+@pytest.mark.parametrize("size", [40_000, 200_000])
+def test_a_header_over_32_kib_is_told_so(app, size):
+    answer = exchange(app.port, HEAD + b"X-A: " + b"a" * size)
+    assert statuses(answer) == [431] and refusal_in(answer)["code"] == "header_too_large"
+
+
+def test_a_second_request_that_is_no_http_is_told_so_after_the_first_answer(app):
+    with Wire(app.port) as wire:
+        status, _, _ = wire.ask(SECOND.replace(b"127.0.0.1\r\n", b"127.0.0.1\r\nContent-Type: application/json\r\n"))
+        assert status == 200
+        status, headers, body = wire.ask(b"nonsense\r\n\r\n")
+        assert status == 400 and headers["connection"] == "close" and json.loads(body)["error"]["code"] == "bad_request"
+        assert wire.socket.recv(1) == b""
 
 
 def test_the_body_of_a_get_is_never_a_request(app):
