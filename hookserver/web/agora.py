@@ -31,14 +31,16 @@ class Channels(BaseHandler):
 
 
 class Channel(BaseHandler):
-    async def get(self, app_id: str, name: str) -> None:
-        given = self.parameters(*DAYS, *PAGES)
+    async def get(self, app_id: str, name: str | None = None) -> None:
+        given = self.parameters("channel", *DAYS, *PAGES)
+        name = given.subject("channel", name)
         self.send(await self.house.channels.channel(app_id, name, days_of(given), **pages_of(given, 50)))
 
 
 class User(BaseHandler):
-    async def get(self, app_id: str, uid: str) -> None:
-        given = self.parameters(*DAYS)
+    async def get(self, app_id: str, uid: str | None = None) -> None:
+        given = self.parameters("uid", *DAYS)
+        uid = given.subject("uid", uid)
         self.send(await self.house.channels.user(app_id, uid, days_of(given)))
 
 
@@ -56,7 +58,7 @@ class Export(BaseHandler):
 
     async def _write(self, app_id: str, given: Parameters) -> None:
         export = self.house.channels.export(app_id, days_of(given), format=given.text("format", "csv"),
-                                            channel=given.text("channel"), uid=given.text("uid"))
+                                            channel=given.name("channel"), uid=given.name("uid"))
         self.set_header("Content-Type", export.content_type)
         self.set_header("Content-Disposition", f'attachment; filename="{export.name}"')
         self.set_header("X-Accel-Buffering", "no")

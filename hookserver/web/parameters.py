@@ -28,13 +28,27 @@ class Parameters:
             text = value.decode()
         except UnicodeDecodeError:
             raise bad(name, "is not UTF-8") from None
-        if len(text) > LONGEST or "\0" in text:
-            raise bad(name, f"is longer than {LONGEST} characters or holds a NUL")
+        if len(text) > LONGEST:
+            raise bad(name, f"is longer than {LONGEST} characters")
         return text
 
     def text(self, name: str, default: str | None = None) -> str | None:
         """The value as it is; ``default`` when it is absent or empty."""
-        return self._values.get(name) or default
+        text = self.name(name)
+        if text is not None and "\0" in text:
+            raise bad(name, "holds a NUL")
+        return text or default
+
+    def name(self, name: str) -> str | None:
+        """A name that a sender has chosen, of any characters; None when it is absent or empty."""
+        return self._values.get(name) or None
+
+    def subject(self, name: str, in_path: str | None) -> str:
+        """What the request is about: a part of its path, or a parameter, which carries names that no path can (``..``)."""
+        told = self.name(name)
+        if (told is None) == (in_path is None):
+            raise bad(name, "is needed" if told is None else "is given twice, by the path and by the query")
+        return told or in_path
 
     def integer(self, name: str, default: int | None, low: int, high: int) -> int | None:
         """A decimal number from ``low`` to ``high``."""

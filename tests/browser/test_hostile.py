@@ -79,13 +79,9 @@ def test_channels_and_users(server, open_page):
     page.page.locator("table.channels tbody tr").first.wait_for()
     names = page.page.locator("table.channels tbody th").all_inner_texts()
     assert any("<script>" in name for name in names)
-    page.allow("400|404")
     for number, text in enumerate(hostile.ALL):
         page.go(f"#/agora/demo/channel/{quote(text, safe='')}")
-        if text == ".." or "\0" in text:  # the first is no part of an address, the second is refused in any
-            page.page.locator("#main .state").first.wait_for()
-        else:
-            page.has("Sessions", "#main h2")
+        page.has("Sessions", "#main h2")
         page.fits(text)
         page.go(f"#/agora/demo/user/{5000 + number}")
         page.has("Sessions", "#main h2")

@@ -13,7 +13,7 @@ from tests.browser.notices import stay
 
 REFUSED = r"Failed to load resource.*(503|ERR_CONNECTION|ERR_EMPTY|ERR_INCOMPLETE)|ERR_CONNECTION|EventSource"
 VIEWS = {"#/": "api/overview", "#/events": "api/events?", "#/rejections": "api/rejections", "#/agora/demo": "api/channels/demo",
-         "#/agora/demo/channel/lobby": "api/channel/demo/lobby", "#/agora/demo/user/5": "api/user/demo/5", "#/system": "api/system"}
+         "#/agora/demo/channel/lobby": "api/channel/demo", "#/agora/demo/user/5": "api/user/demo", "#/system": "api/system"}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import io
 import json
 import threading
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -43,6 +44,22 @@ def test_the_list_one_channel_and_one_user(told, admin):
     assert admin.get("/api/overview").json["sources"][0]["total"] == 4
 
 
+@pytest.mark.parametrize("name", [".", "..", "a/../b", "/", "nul\0", "?&#%2F", " ", NAME])
+def test_names_that_no_path_can_carry_go_into_the_query(app, client, admin, name):
+    now = int(time.time())
+    for event, extra in ((103, {}), (104, {"duration": 60, "reason": 1})):
+        payload = {"channelName": name, "uid": name, "ts": now - 104 + event, "clientSeq": event, "platform": 7, **extra}
+        assert client.notice({"productId": 1, "eventType": event, "payload": payload}).status == 200
+    wanted = quote(name, safe="")
+    channel = admin.get(f"/api/channel/demo?per_page=1&channel={wanted}").json
+    assert channel["channel_name"] == name and [session["uid"] for session in channel["sessions"]] == [name]
+    user = admin.get(f"/api/user/demo?uid={wanted}").json
+    assert user["uid"] == name and list(user["channel_stats"]) == [name]
+    for what in ("channel", "uid"):
+        _, exported = whole(app, ask(app, "GET", f"?format=json&{what}={wanted}"))
+        assert [session["channel_name"] for session in json.loads(exported)] == [name]
+
+
 def test_filters_and_pages(told, admin):
     def names(query: str) -> list[str]:
         return [row["channel_name"] for row in admin.get(f"/api/channels/demo?{query}").json["channels"]]
@@ -57,7 +74,8 @@ def test_filters_and_pages(told, admin):
     "/api/channels/demo?sort=odd", "/api/channels/demo?order=up", "/api/channels/demo?role=boss", "/api/channels/demo?page=0",
     "/api/channels/demo?per_page=1001", "/api/channels/demo?platform=x", "/api/channels/demo?client_type=-2",
     "/api/channels/demo?start_date=x", "/api/channels/demo?start_date=2026-11-22&end_date=2026-11-21",
-    "/api/channels/demo?session_id=1", PATH + "?page=-1", "/api/user/demo/8?page=1", "/api/export/demo?format=xml", "/api/apps?x=1"])
+    "/api/channels/demo?session_id=1", PATH + "?page=-1", "/api/user/demo/8?page=1", "/api/channel/demo", "/api/channel/demo?channel=",
+    "/api/user/demo?uid=", "/api/user/demo/8?uid=8", "/api/export/demo?format=xml", "/api/apps?x=1"])
 def test_a_bad_question_is_400(told, admin, path):
     assert (admin.get(path).status, admin.get(path).code) == (400, "bad_parameter")
 

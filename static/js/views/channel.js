@@ -117,7 +117,7 @@ export function showChannel(page) {
   const sub = h("p", { class: "sub" });
   const panel = new Panel(page, {
     wait: h("div", null, skeleton(1, "band"), h("div", { class: "columns" }, skeleton(1, "tall"), skeleton(1, "tall"))),
-    fetch: (signal) => get(`api/channel/${segment(app)}/${segment(name)}`, { ...rangeOf(page.query), page: page.query.get("page") || 1, per_page: PER_PAGE }, { signal }),
+    fetch: (signal) => get(`api/channel/${segment(app)}`, { channel: name, ...rangeOf(page.query), page: page.query.get("page") || 1, per_page: PER_PAGE }, { signal }),
     missing: () => nothing(page),
     draw(channel) {
       fill(sub, "First heard ", time(channel.first_activity, { as: "short" }), " · last activity ", time(channel.last_activity, { as: "age" }));

@@ -95,7 +95,7 @@ export function showUser(page) {
   const sub = h("p", { class: "sub" }, "uid ", sent(uid));
   const panel = new Panel(page, {
     wait: h("div", null, skeleton(1, "band"), h("div", { class: "columns" }, skeleton(1, "tall"), skeleton(1, "tall"))),
-    fetch: (signal) => get(`api/user/${segment(app)}/${segment(uid)}`, rangeOf(page.query), { signal }),
+    fetch: (signal) => get(`api/user/${segment(app)}`, { uid, ...rangeOf(page.query) }, { signal }),
     missing: () => h("div", { class: "card" }, emptyBox("Nothing is known of this user", rangeText(page.query) === "All days" ? "No notice has named this uid." : "At least not in these days.", {
       action: h("a", { class: "button", href: link(["agora", app, "user", uid]) }, "All days") })),
     draw(user) {
