@@ -194,6 +194,7 @@ class App:
         self._server.add_sockets(sockets)
         self.background.run("sweep", self.door.sweep())
         self.upkeep.start(self.background)
+        self.background.run("channels", self.channels.warm())
 
     # -- while it runs ---------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 The *base* is made once for a stretch of days and a filter: one walk through the runs, which are sorted by
 channel, into columns of plain numbers. Channels with rows after those in the base, or with sessions that are
 not settled, are worked out anew when something about them has changed; a page is a merge of both. So a page
-costs what has changed since the last one, and not what there is. All of it is of one ``Moment``.
+costs what has changed since the last one, and not what there is. All of it is of one ``Moment``. The base of
+the list of everything is kept in a file, so that the first page after a start is as quick as the others.
 
 Blocking, and for one thread at a time.
 """
@@ -11,8 +12,6 @@ Blocking, and for one thread at a time.
 from __future__ import annotations
 
 import heapq
-from array import array
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
 from operator import itemgetter
@@ -21,113 +20,17 @@ import msgspec
 
 from hookserver.rollups.entry import DAY, day_of
 from hookserver.rollups.tally import Filter, Stay, Totals, peak, stays_of_session
+from hookserver.services.channel_base import Base, Row, keep_base, kept_base
 from hookserver.services.projection import Moment
 from hookserver.services.stays_index import (
     DayIndex, Extent, Gathered, StaysIndex, Sums, decode_channel_day, decode_sums)
 from hookserver.store.sorted_runs import RunDamaged
 
 SORTS = ("last_activity", "minutes", "users", "sessions", "name", "peak")
-STILL_GOING = 1 << 40       # on top of the last sign of life of a channel that people are in
 FEW = 2_000                 # matches that are sorted on the spot
 WORN = 5_000                # rows after the base that make it worth a new one
 ALL = 1 << 62               # no partition is longer
-CHUNK = 10_000              # numbers sorted in one go, so that no step holds the interpreter for long
-
-
-_NUMBERS = ("host", "audience", "users", "sessions", "first", "last", "peak")
-
-
-class Row(msgspec.Struct, frozen=True, gc=False):
-    """One line of the list. Seconds; ``first``/``last`` are Unix seconds. ``users``: how many different ones."""
-
-    name: str
-    host: int
-    audience: int
-    users: int
-    sessions: int
-    first: int
-    last: int
-    peak: int
-    platforms: tuple[int, ...]
-    client_types: tuple[int, ...]
-    open: int = 0
-    open_joins: int = 0
-
-    def key(self, sort: str) -> int:
-        if sort == "last_activity":
-            return self.last + (STILL_GOING if self.open else 0)
-        return self.host + self.audience if sort == "minutes" else getattr(self, sort)
-
-
-class Base:
-    """What the runs of some days say, one row for each channel, in the order of names."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.columns = {name: array("q") for name in (*_NUMBERS, "minutes", "kinds")}
-        self.kinds: list[tuple[tuple[int, ...], tuple[int, ...]]] = []      # distinct (platforms, client types)
-        self._kind_numbers: dict[tuple, int] = {}
-        self._uids, self._ends = array("q"), array("q", [0])                # number uids of each channel, sorted
-        self._texts: dict[int, frozenset[str]] = {}                         # and the others
-        self._orders: dict[str, array] = {}
-
-    def add(self, name: str, totals: Totals, highest: int) -> None:
-        """The next channel."""
-        place = len(self.names)
-        self.names.append(name)
-        kinds = (tuple(sorted(totals.platforms)), tuple(sorted(totals.client_types)))
-        number = self._kind_numbers.setdefault(kinds, len(self.kinds))
-        if number == len(self.kinds):
-            self.kinds.append(kinds)
-        values = (totals.host, totals.audience, len(totals.uids), totals.sessions, totals.first or 0, totals.last or 0, highest,
-                  totals.host + totals.audience, number)
-        for column, value in zip(self.columns.values(), values):
-            column.append(value)
-        texts = frozenset(uid for uid in totals.uids if type(uid) is str)
-        if texts:
-            self._texts[place] = texts
-        self._uids.extend(sorted(totals.uids - texts))
-        self._ends.append(len(self._uids))
-
-    def place(self, name: str) -> int:
-        """Where a channel is, -1 when it is not here."""
-        place = bisect_left(self.names, name)
-        return place if place < len(self.names) and self.names[place] == name else -1
-
-    def row(self, place: int) -> Row:
-        columns = self.columns
-        return Row(self.names[place], *(columns[name][place] for name in _NUMBERS), *self.kinds[columns["kinds"][place]])
-
-    def knows(self, place: int, uid: int | str) -> bool:
-        """Whether a user is among those of a channel."""
-        if type(uid) is str:
-            return uid in self._texts.get(place, ())
-        end = self._ends[place + 1]
-        at = bisect_left(self._uids, uid, self._ends[place], end)
-        return at < end and self._uids[at] == uid
-
-    def keys(self, sort: str) -> Sequence[int]:
-        """The number by which each channel is sorted."""
-        return range(len(self.names)) if sort == "name" else self.columns["last" if sort == "last_activity" else sort]
-
-    def order(self, sort: str, descending: bool) -> array:
-        """Places in the order of a number; of equal ones, those whose name comes first are first."""
-        name = f"{sort} {descending}"
-        if name not in self._orders:
-            keys, sign = self.keys(sort), -1 if descending else 1
-            chunks = [sorted(range(start, min(start + CHUNK, len(self.names))), key=lambda place: sign * keys[place])
-                      for start in range(0, len(self.names), CHUNK)]
-            self._orders[name] = array("q", heapq.merge(*chunks, key=lambda place: (sign * keys[place], place)))
-        return self._orders[name]
-
-    def ranks(self, sort: str, descending: bool) -> array:
-        """The inverse of ``order``: where in it each place comes."""
-        name = f"{sort} {descending} ranks"
-        if name not in self._orders:
-            ranks = self._orders[name] = array("q", bytes(8 * len(self.names)))
-            for rank, place in enumerate(self.order(sort, descending)):
-                ranks[place] = rank
-        return self._orders[name]
+ROW_BYTES = 600             # about the length of a row
 
 
 class News(msgspec.Struct, frozen=True, gc=False):
@@ -149,8 +52,11 @@ class ChannelList:
         self.index, self.app, self.first, self.last, self.wanted = index, app, first, last, wanted
         self.members = members
         self.base = Base()
+        self._path = index.list_path(app) if first is None and last is None and wanted.everything else None
+        self._unkept: tuple[Base, dict[str, int]] | None = None     # a base that is not in the file yet, what it covers
         self._moment: Moment | None = None
-        self._rest: dict[str, Gathered] = {}            # by day: the rows after those in the base
+        self._covers: dict[str, int] = {}               # by day: where the rows end that are in the base …
+        self._rest: dict[str, Gathered] = {}            # … and those after them
         self._news: dict[str, News] = {}
         self._orders: dict[tuple[str, bool], list[Row]] = {}
         self._now = self._today = 0
@@ -163,7 +69,7 @@ class ChannelList:
     @property
     def worn(self) -> bool:
         """Whether so much has come after the base that it had better be made again."""
-        return self._after_base > max(WORN, len(self.base.names) // 4)
+        return self._after_base > _many(self.base)
 
     @property
     def _after_base(self) -> int:
@@ -181,10 +87,36 @@ class ChannelList:
                 break
             except RunDamaged as damage:
                 self.index.drop(damage)
-        rest = {day.name: Gathered(runs[-1][1] if runs else 0) for day, runs in taken}
-        self.base, self._rest, self._news, self._moment = base, rest, {}, moment
+        self._use(base, {day.name: runs[-1][1] for day, runs in taken if runs}, moment)
+        if self._path is not None:
+            self._unkept = (self.base, self._covers)
+
+    def _use(self, base: Base, covers: dict[str, int], moment: Moment) -> None:
+        self.base, self._covers, self._moment = base, covers, moment
+        self._rest, self._news = {}, {}
         self._orders.clear()
         self._today = 0             # what is new has to be worked out again
+
+    def _take_up(self, moment: Moment) -> bool:
+        """Use the base that was kept, if it is there and not too old."""
+        kept = None if self._path is None else kept_base(self.index.disk, self._path)
+        if kept is None:
+            return False
+        base, covers = kept
+        sizes = {day.name: moment.sizes.get(day.name, 0) for day in self.index.days(self.app)}
+        behind = sum(sizes.values()) - sum(covers.values())
+        if any(end > sizes.get(name, 0) for name, end in covers.items()) or behind > ROW_BYTES * _many(base):
+            return False
+        self._use(base, covers, moment)
+        return True
+
+    def keep(self) -> None:
+        """Write a new base to its file, for the next start. Needs no lock. Raises OSError."""
+        unkept = self._unkept
+        if unkept is not None:
+            keep_base(self.index.disk, self._path, *unkept)
+            if self._unkept is unkept:
+                self._unkept = None
 
     def _base_of(self, runs: list[tuple[DayIndex, Extent]]) -> Base:
         base = Base()
@@ -224,7 +156,8 @@ class ChannelList:
         """Bring the list up to a moment (it never goes back to an earlier one); ``now`` in Unix seconds."""
         today = now - now % DAY
         if self._moment is None:
-            self.build(moment)
+            if not self._take_up(moment):
+                self.build(moment)
         elif moment.live.seq > self._moment.live.seq:
             self._moment = moment
         elif today == self._today:
@@ -239,7 +172,7 @@ class ChannelList:
         days = self.index.days(self.app, self.first, self.last)
         marks = {channel: (seq, 0) for (app, channel), seq in moment.live.touched.items() if app == self.app}
         for day in days:
-            rest = self._rest.setdefault(day.name, Gathered(0))
+            rest = self._rest.get(day.name) or self._rest.setdefault(day.name, Gathered(self._covers.get(day.name, 0)))
             rest.read(self.index.files, day.name, moment.sizes.get(day.name, 0))
             for channel, stays in rest.stays.items():
                 seq, count = marks.get(channel, (0, 0))
@@ -349,6 +282,11 @@ class ChannelList:
         new = zip(map(_sort_key(sort, descending), rows), rows)
         for _, row in heapq.merge(old, new, key=itemgetter(0), reverse=descending and sort == "name"):
             yield row
+
+
+def _many(base: Base) -> int:
+    """How many rows after a base make a new one worth its while."""
+    return max(WORN, len(base.names) // 4)
 
 
 def _sort_key(sort: str, descending: bool) -> Callable[[Row], str | tuple[int, str]]:

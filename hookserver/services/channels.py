@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -16,16 +17,19 @@ from operator import itemgetter
 
 import msgspec
 
-from hookserver.errors import Refused
+from hookserver.errors import Refused, StorageUnavailable
 from hookserver.rollups.entry import day_of
 from hookserver.rollups.facts import user as user_of
 from hookserver.rollups.rows import NAME, SessionRow, decode_row, directory, session_row
 from hookserver.rollups.stays import Session
 from hookserver.rollups.tally import IS_AUDIENCE, IS_HOST, Filter, stays_of_session
-from hookserver.services.channel_list import SORTS, ChannelList, Row
+from hookserver.services.channel_base import Row
+from hookserver.services.channel_list import SORTS, ChannelList
 from hookserver.services.channel_pages import Live, Pages, Range, pagination, session_dict, summary
 from hookserver.services.projection import Moment, Projection
 from hookserver.services.stays_index import DayIndex, StaysIndex
+
+log = logging.getLogger("hookserver.channels")
 
 LISTS = 8                   # lists kept ready …
 LIST_ROWS = 300_000         # … with so many rows in all
@@ -85,6 +89,21 @@ class Channels:
         for listed, lock in list(self._lists.values()):
             if listed.worn:
                 await self._in_thread(_rebuilt, listed, lock, moment)
+            await self._in_thread(listed.keep)
+
+    async def warm(self) -> None:
+        """Make ready the lists that are asked for first: all channels of an app, of the busiest apps. After a start.
+
+        What is wrong with a disk is left to whoever asks.
+        """
+        sizes = {app: sum(map(itemgetter(0), map(self.index.files.extent, self.index.files.names(f"{NAME}/{directory(app)}/"))))
+                 for app in self._apps()}
+        for app in sorted(filter(sizes.get, sizes), key=sizes.get)[-LISTS:]:
+            try:
+                await self.list(app)
+                await self._in_thread(self._listed(app, Range(), Filter())[0].keep)
+            except (OSError, StorageUnavailable) as error:
+                log.warning("the list of channels could not be made ready app=%s: %s", app, error)
 
     def close(self) -> None:
         """Wait for what is being looked up."""

@@ -23,7 +23,7 @@ from hookserver.rollups.rows import NAME, directory
 from hookserver.rollups.tally import SlimRow, Stay, Totals, decode_slim, peak, stay_of_row
 from hookserver.store.disk import Disk
 from hookserver.store.rollup_files import RollupFiles
-from hookserver.store.sorted_runs import Lines, Run, RunDamaged, list_runs, run_path, write_run
+from hookserver.store.sorted_runs import LIST, Lines, Run, RunDamaged, list_runs, run_path, write_run
 
 log = logging.getLogger("hookserver.projection")
 
@@ -265,6 +265,10 @@ class StaysIndex:
                 self.disk.unlink(path)
             except FileNotFoundError:
                 pass
+
+    def list_path(self, app: str) -> Path:
+        """Where the base of the list of all channels of an app is kept."""
+        return self.root / NAME / directory(app) / LIST
 
     # -- making runs ----------------------------------------------------------------------------------
 

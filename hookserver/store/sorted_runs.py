@@ -23,6 +23,7 @@ from hookserver.store.disk import Disk
 
 VERSION = 1
 BLOCK = 32 << 10
+LIST = "channels.list"      # what the runs of an app add up to, channel by channel
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)-(\d{1,15})-(\d{1,15})\.jsonl")
 
 #: (key, line with LF) in the order of the keys; the key is the line's first member, named like the section
@@ -113,11 +114,11 @@ def clean_runs(disk: Disk, root: Path) -> None:
 
 
 def remove_runs(disk: Disk, root: Path) -> None:
-    """Remove all runs: what they were made of is about to change. Raises OSError."""
+    """Remove all runs and lists: what they were made of is about to change. Raises OSError."""
     for rollup in _directories(disk, root):
         for directory in _directories(disk, rollup):
             for name in disk.files(directory):
-                if _NAME.fullmatch(name):
+                if _NAME.fullmatch(name) or name == LIST:
                     disk.unlink(directory / name)
 
 

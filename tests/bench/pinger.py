@@ -52,7 +52,7 @@ def main(port: int) -> None:
     with Wire(port) as wire:
         wire.ask(ping)
         print("started", flush=True)
-        while not select.select([sys.stdin], [], [], 0.002)[0]:
+        while not latencies or not select.select([sys.stdin], [], [], 0.002)[0]:
             began = time.perf_counter()
             wire.ask(ping)
             latencies.append(time.perf_counter() - began)

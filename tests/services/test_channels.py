@@ -16,6 +16,7 @@ from hookserver.services import channel_list, stays_index
 from hookserver.services.channel_pages import Range
 from hookserver.services.channels import Channels, day_range
 from hookserver.services.rebuild import rebuild
+from hookserver.store.atomic import seal, unseal
 from tests.rollups.notices import HOUR, NOON, rtc
 from tests.services.derived import House
 
@@ -371,6 +372,94 @@ def test_damaged_runs_are_made_again(desk, damage):
     assert [desk.list(), desk.channel("room 1"), desk.user("1"), sorted(desk.export().splitlines())] == known
     desk.channels.index.refresh(all_of_it=True)
     assert [desk.list(), desk.channel("room 1"), desk.user("1"), sorted(desk.export().splitlines())] == known
+
+
+# -- the list that is kept for the next start -------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(desk, tmp_path, monkeypatch):
+    """A desk whose list is kept; calling it gives another one on the same store, and the runs that its first list read."""
+    monkeypatch.setattr(stays_index, "FRINGE_BYTES", 1_500)
+    busy(desk, 7)
+    desk.settle(runs=True)
+    desk.house.run(desk.channels.warm())
+    original, desks = stays_index.StaysIndex.channel_lines, []
+
+    def again(**how):
+        """(desk, its list, how many runs were read for it)"""
+        for other in desks:
+            other.close()
+        runs = []
+        monkeypatch.setattr(stays_index.StaysIndex, "channel_lines", lambda self, day, run: runs.append(run) or original(self, day, run))
+        desks.append(other := Desk(tmp_path / "data"))
+        other.house.at_ms = desk.house.at_ms
+        return other, other.list(**how), len(runs)
+
+    again.path = tmp_path / "data/index/sorted/sessions/demo/channels.list"
+    yield again
+    for other in desks:
+        other.close()
+
+
+def test_the_first_list_after_a_start_reads_one_file_and_no_run(desk, kept):
+    known = desk.list()
+    desk.close()
+    other, first, runs = kept()
+    assert (first, runs) == (known, 0)
+    same_everywhere(other)
+
+
+def test_what_is_newer_than_the_kept_list_is_in_the_next_one(desk, kept):
+    busy(desk, 8)
+    desk.settle(runs=True)
+    known = desk.list()
+    desk.close()
+    other, first, runs = kept()
+    assert (first, runs) == (known, 0)
+    same_everywhere(other)
+
+
+def test_a_list_that_lacks_too_much_is_made_again(desk, kept, monkeypatch):
+    monkeypatch.setattr(channel_list, "WORN", 20)
+    before = kept.path.read_bytes()
+    busy(desk, 8)
+    desk.settle(runs=True)
+    known = desk.list()
+    desk.close()
+    other, first, runs = kept()
+    assert first == known and runs >= 3
+    other.house.run(other.channels.refresh())
+    assert kept.path.read_bytes() != before
+
+
+@pytest.mark.parametrize("damage", [
+    lambda data: b"", lambda data: data[:-8], lambda data: data + bytes(8), lambda data: bytes([*data[:-1], data[-1] ^ 1]), lambda data: b"[]\n",
+    lambda data: data.replace(b'"version":1', b'"version":2', 1), lambda data: seal({"order": "?"}), lambda data: data[:40] + b"?" + data[41:],
+    lambda data: reworded(data, version=2), lambda data: reworded(data, names=["one"]), lambda data: reworded(data, covers={"sessions/demo/2031-01-01": 5}),
+    lambda data: reworded(data, kinds=7), lambda data: reworded(data, lengths=[])])
+def test_a_kept_list_that_is_in_doubt_is_made_again(desk, kept, damage):
+    known = desk.list()
+    desk.close()
+    kept.path.write_bytes(damage(kept.path.read_bytes()))
+    other, first, runs = kept()
+    assert first == known and runs >= 3
+    other.house.run(other.channels.warm())
+    assert kept()[1:] == (known, 0)
+
+
+def test_a_kept_list_goes_with_the_rows_it_was_made_of(desk, kept, tmp_path):
+    known = desk.list()
+    desk.close()
+    rebuild(tmp_path / "data")
+    assert not kept.path.exists()
+    assert kept()[1] == known
+
+
+def reworded(data: bytes, **members) -> bytes:
+    """The same file with another head."""
+    head = data[:data.index(b"\n") + 1]
+    return seal({**unseal(head), **members}) + data[len(head):]
 
 
 def test_the_lists_in_memory_are_bounded(desk):
