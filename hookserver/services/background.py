@@ -62,7 +62,7 @@ class LoopLag:
     A stall is seen short by up to one tick.
     """
 
-    TICK = 0.02
+    TICK = 0.005
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self._loop = loop

@@ -195,7 +195,7 @@ class Projection:
 
     def _write_boundary(self, first_seq: int, saved: Saved) -> None:
         try:
-            self.checkpoints.write_boundary(first_seq, saved.sections)
+            self.checkpoints.write_boundary(first_seq, saved.paced())
         except OSError as error:    # made again by ``prepare`` when it is needed
             log.warning("the state before seq %d could not be saved: %s", first_seq, error)
 
@@ -234,7 +234,7 @@ class Projection:
     async def checkpoint(self) -> None:
         """Make everything derived durable, as it is now. Raises OSError; nothing is lost then."""
         moment = self._freeze()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._save, *moment)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._save, *moment, True)
 
     def save(self) -> None:
         """``checkpoint`` for a process without a loop. Blocking."""
@@ -245,14 +245,15 @@ class Projection:
             return None, {}
         return self.folds.snapshot(), self.files.take()
 
-    def _save(self, saved: Saved | None, sizes: dict[str, tuple[int, int]]) -> None:
+    def _save(self, saved: Saved | None, sizes: dict[str, tuple[int, int]], busy: bool = False) -> None:
+        """``busy``: the loop has other work to do meanwhile."""
         if self.keys is not None:
             self.keys.sync()
         if saved is None:
             return
         began = time.monotonic()
         extents = self.files.flush(sizes)
-        self.checkpoints.write(Manifest(saved.seq, self.store_id, VERSIONS, extents), saved.sections)
+        self.checkpoints.write(Manifest(saved.seq, self.store_id, VERSIONS, extents), saved.paced() if busy else saved.sections)
         self._saved_seq, self._saved_at, self._saving_seconds = saved.seq, time.time(), time.monotonic() - began
 
     async def close(self) -> None:

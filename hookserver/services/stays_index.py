@@ -21,6 +21,7 @@ import msgspec
 from hookserver.rollups.entry import day_start
 from hookserver.rollups.rows import NAME, directory
 from hookserver.rollups.tally import SlimRow, Stay, Totals, decode_slim, peak, stay_of_row
+from hookserver.services.pace import paced
 from hookserver.store.disk import Disk
 from hookserver.store.rollup_files import RollupFiles
 from hookserver.store.sorted_runs import LIST, Lines, Run, RunDamaged, list_runs, run_path, write_run
@@ -119,11 +120,11 @@ class Gathered:
         self.upto += len(line) + 1
         self.rows += 1
 
-    def read(self, files: RollupFiles, name: str, end: int, most: int = 1 << 62) -> None:
-        """Add the rows of a partition up to ``end``, but not much more than ``most`` bytes of them."""
+    def read(self, files: RollupFiles, name: str, end: int, most: int = 1 << 62, turns=iter) -> None:
+        """Add the rows of a partition up to ``end``, but not much more than ``most`` bytes of them. ``turns``: iter or paced."""
         stop = self.upto + most
         for _, chunk in files.chunks(name, self.upto, end):
-            for line in chunk.split(b"\n")[:-1]:
+            for line in turns(chunk.split(b"\n")[:-1]):
                 self.add(line)
             if self.upto >= stop:
                 return
@@ -275,7 +276,7 @@ class StaysIndex:
     def refresh(self, *, all_of_it: bool = False, only: Collection[str] | None = None) -> int:
         """Make runs of written rows where enough has come together; how many were made. Raises OSError.
 
-        ``all_of_it``: leave nothing over. ``only``: of these partitions.
+        ``all_of_it``: leave nothing over, and do it at full speed. ``only``: of these partitions.
         """
         with self._making:
             return sum(self._refresh_day(self._day(name), size, all_of_it) for name, size in self.files.written().items()
@@ -293,14 +294,14 @@ class StaysIndex:
             enough = max(FRINGE_BYTES, (end - start) // FRINGE_SHARE if joins else 0)
             if fresh <= 0 or (fresh < enough and not all_of_it and day.quiet < QUIET):
                 return made
-            self._make(day, runs[:-1] if joins else runs, start if joins else end, size)
+            self._make(day, runs[:-1] if joins else runs, start if joins else end, size, iter if all_of_it else paced)
             made += 1
 
-    def _make(self, day: DayIndex, before: tuple[Extent, ...], start: int, size: int) -> None:
+    def _make(self, day: DayIndex, before: tuple[Extent, ...], start: int, size: int, turns) -> None:
         rows = Gathered(start)
-        rows.read(self.files, day.name, size, RUN_BYTES)
+        rows.read(self.files, day.name, size, RUN_BYTES, turns)
         write_run(self.disk, run_path(self.root, day.name, start, rows.upto),
-                  {"channel": _channel_lines(rows, day.start), "user": _user_lines(rows)})
+                  {"channel": turns(_channel_lines(rows, day.start)), "user": turns(_user_lines(rows))})
         self._replace(day, (*before, (start, rows.upto)), Gathered(rows.upto))
 
     def stats(self) -> dict[str, int]:

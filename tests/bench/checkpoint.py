@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import urllib.request
+
 from tests.bench import load
 from tests.bench.accept import PATH
 from tests.bench.pinger import Pinger
@@ -9,7 +12,7 @@ from tests.bench.report import Row, milliseconds
 from tests.bench.stage import Stage
 from tests.bench.traffic import APPS, SECRET
 from tests.bench.yardstick import BareServer
-from tests.process import write_conf
+from tests.process import ServerProcess, write_conf
 
 
 def measure(stage: Stage) -> list[Row]:
@@ -25,14 +28,21 @@ def measure(stage: Stage) -> list[Row]:
         before = manifest.stat().st_mtime_ns if manifest.exists() else 0
         with Pinger(server.port) as pinger:
             result = load.ours(server.port, PATH, bodies, skip=0, count=count, rate=rate)
+        stall = longest_stall(server)
         rotated = len(list((server.data / "log").iterdir())) - segments
         written = manifest.exists() and manifest.stat().st_mtime_ns != before
         server.stop(60)
     finally:
         server.kill()
         write_conf(server.home, secret=SECRET, apps=APPS, segment_size="64MiB")
-    stall = pinger.stalls.longest
     return [Row("stall by rotation and checkpoints under load", "≤ 20 ms", f"longest {milliseconds(stall)}", stall <= 0.020,
-                f"{rate} events per second, {rotated} rotations, checkpoints {'written' if written else 'none'}; {pinger.stalls}; "
+                f"{rate} events per second, {rotated} rotations, checkpoints {'written' if written else 'none'}; from outside {pinger.stalls}; "
                 f"latency of events p99 {milliseconds(result.p99)}, longest {milliseconds(result.longest)}; "
                 f"a bare handler under the same load: {other.stalls}")]
+
+
+def longest_stall(server: ServerProcess) -> float:
+    """Seconds: how late the loop's own timer of 5 ms was at worst, since the start."""
+    asked = urllib.request.Request(f"http://127.0.0.1:{server.port}/metrics", headers={"Authorization": f"Bearer {server.token}"})
+    with urllib.request.urlopen(asked) as answer:
+        return float(re.search(rb"^hookserver_loop_stall_worst_seconds (\S+)", answer.read(), re.MULTILINE)[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import http.client
 import json
 import os
@@ -32,6 +33,24 @@ def test_a_notice_is_kept_and_answered(app, client):
     assert [line["id"] for line in app.lines()] == [reply.json["id"]]
     again = client.notice(notice(1))
     assert (again.json["duplicate"], again.json["id"]) == (True, reply.json["id"])
+
+
+def test_an_accepted_notice_leaves_nothing_for_the_collector(app, client):
+    for number in range(3):
+        client.notice(notice(number))
+    app.call(gc.collect)
+    app.call(gc.disable)
+    try:
+        for number in range(3, 23):
+            assert client.notice(notice(number)).status == 200
+        app.call(gc.set_debug, gc.DEBUG_SAVEALL)
+        app.call(gc.collect)
+        left = [type(thing).__name__ for thing in gc.garbage]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert {"Visit", "HookCall", "HTTP1Connection"}.isdisjoint(left)
 
 
 def test_a_restart_knows_what_was_before(serve, tmp_path):
