@@ -133,7 +133,8 @@ class Pages:
         rows = {row.id: row for start, _, stay, row in parts if not stay.carry or day_of(start) == days.first}
         newest = sorted(rows.values(), key=lambda row: (row.join_time, row.first_seq), reverse=True)
         return {"uid": uid, "app_id": app, "account": next((row.account for row in newest if row.account), ""),
-                "total_sessions": totals.sessions, "open_sessions": totals.open, **shares(totals),
+                "total_sessions": totals.sessions, "open_sessions": totals.open, "open_minutes": open_minutes(totals, now),
+                **shares(totals),
                 "first_activity": iso(totals.first), "last_activity": iso(now if totals.open else totals.last),
                 "channel_stats": {channel: {"session_count": of.sessions, **shares(of)} for channel, of in by_channel.items()},
                 "days": [{"date": day_of(start), "channel_name": channel, "minutes": minutes(of.host + of.audience),
@@ -155,13 +156,15 @@ def shares(totals: Totals) -> dict:
             "audience_minutes": minutes(totals.audience)}
 
 
-def summary(totals, users: int, highest: int, now: int) -> dict:
-    """The numbers that a channel has in the list and on its own page. ``totals``: ``Totals``, or a ``Row`` of the list.
+def open_minutes(totals, now: int) -> float:
+    """How long the sessions that are open have lasted so far; not part of the total."""
+    return minutes(max(0, totals.open * now - totals.open_joins))
 
-    ``open_minutes``: how long the sessions that are open have lasted so far; not part of the total.
-    """
+
+def summary(totals, users: int, highest: int, now: int) -> dict:
+    """The numbers that a channel has in the list and on its own page. ``totals``: ``Totals``, or a ``Row`` of the list."""
     return {**shares(totals), "unique_users": users, "open_sessions": totals.open,
-            "open_minutes": minutes(max(0, totals.open * now - totals.open_joins)), "peak_concurrent": highest,
+            "open_minutes": open_minutes(totals, now), "peak_concurrent": highest,
             "first_activity": None if totals.first is None else iso(totals.first),
             "last_activity": None if totals.last is None else iso(now if totals.open else totals.last)}
 

@@ -20,12 +20,13 @@ from hookserver.errors import CorruptionError, Refused
 from hookserver.services.checks import Check, checks_of
 from hookserver.services.curl import curl_command
 from hookserver.services.search import Search
-from hookserver.services.summaries import Summary, event_in, summary_of
+from hookserver.services.summaries import Summary, event_in, subject_of, summary_of
 from hookserver.store.reader import Progress, Reader
 from hookserver.store.segments import SegmentInfo
 
 BUDGET = 0.4             # seconds that one page may read
 LARGE_TEXT = 1024 * 1024  # bytes of a body that are still shown as text
+BESIDE = 25              # records looked through for the event before, and after, another
 
 _ID = re.compile(r"evt_([0-9a-z]+)_([1-9][0-9]{0,14})", re.ASCII)
 
@@ -84,7 +85,8 @@ class Page(msgspec.Struct, frozen=True):
 class Detail(Summary, frozen=True):
     """One event in full: its summary, and the rest. ``payload_text`` is indented JSON with every number as the sender wrote it.
 
-    ``raw_text`` is the body when it is UTF-8, else ``raw_base64``; each None when it is too long to show.
+    ``raw_text`` is the body when it is UTF-8, else ``raw_base64``; each None when it is too long to show. ``older`` and
+    ``newer`` are the ids of the events beside it in the log, None at its ends; ``channel`` and ``uid`` whom it tells of.
     """
 
     method: str
@@ -97,6 +99,10 @@ class Detail(Summary, frozen=True):
     raw_text: str | None
     raw_base64: bytes | None
     curl: str
+    older: str | None
+    newer: str | None
+    channel: str | None
+    uid: int | str | None
 
 
 class Raw(NamedTuple):
@@ -194,12 +200,28 @@ class Events:
         shown = len(body) <= LARGE_TEXT
         text = _as_text(body) if shown else None
         pretty = msgspec.json.format(bytes(record.payload), indent=2).decode() if shown and _is_json(record) else None
+        channel, uid = subject_of(record)
         headers = [(name, value) for name, values in record.headers.items()
                    for value in (values if isinstance(values, list) else [values])]
         return Detail(
             **msgspec.structs.asdict(summary_of(record)), method=record.method, path=record.path, headers=headers,
-            checks=checks_of(record), to=record.to, key=record.key, payload_text=pretty, raw_text=text, raw_base64=body if shown and text is None else None,
+            checks=checks_of(record), to=record.to, key=record.key, payload_text=pretty, raw_text=text,
+            raw_base64=body if shown and text is None else None, channel=channel, uid=uid,
+            older=self._beside(record.seq, -1), newer=self._beside(record.seq, 1),
             curl=curl_command(self._base_url, record.method, record.path, headers, body, record.id))
+
+    def _beside(self, seq: int, step: int) -> str | None:
+        """The id of the next event in one direction. Damaged lines are passed over: each is told where it is asked for."""
+        for other in range(seq + step, seq + step * (BESIDE + 1), step):
+            try:
+                line = self._reader.read(other)
+            except CorruptionError:
+                continue
+            if line is None:
+                return None
+            if (record := event_in(line)) is not None:
+                return record.id
+        return None
 
     def _raw(self, event_id: str) -> Raw:
         line = self._line(event_id)

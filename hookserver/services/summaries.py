@@ -9,6 +9,7 @@ import msgspec
 
 from hookserver.core.records import EVENT, BadLine, Record, decode, iso_ms
 from hookserver.providers import agora
+from hookserver.rollups import facts
 
 #: A payload above this is not parsed for its title: fifty of them would be a page of work.
 LARGE_PAYLOAD = 64 * 1024
@@ -46,6 +47,17 @@ def summary_of(record: Record) -> Summary:
     """The summary of an event's record."""
     return Summary(record.id, record.seq, iso_ms(record.at_ms), record.source, record.provider, record.type, record.app,
                    title_of(record), record.client, record.size)
+
+
+def subject_of(record: Record) -> tuple[str | None, int | str | None]:
+    """The channel and the user that an event tells of, as the folds understand it; None for what it does not name."""
+    if record.provider != agora.NAME:
+        return None, None
+    minute = record.at_ms // 60_000 * 60
+    news = facts.read(bytes(record.payload), record.type, record.seq, minute, minute)
+    if isinstance(news, facts.Mention):
+        return news.channel, news.uid
+    return (None, None) if news in (facts.NOTHING, facts.BROKEN) else news[:2]
 
 
 def event_in(line: bytes) -> Record | None:

@@ -122,7 +122,25 @@ def test_an_event_in_full(server, open_page):
     first = page.page.url
     page.page.get_by_title("Older event").click()
     page.until("before => location.href !== before", first)
-    page.page.get_by_title("Newer event").wait_for()
+    page.page.get_by_title("Newer event").click()
+    page.until("before => location.href === before", first.partition("?")[0])
+    page.page.get_by_role("link", name="needle", exact=True).click()
+    page.until("location.hash === '#/agora/demo/channel/needle'")
+
+
+def test_the_newest_event_gets_a_newer_one(server, open_page):
+    admin = server.client(server.token)
+    newest = admin.get("/api/events?limit=1").json["events"][0]["id"]
+    page = open_page(server, f"#/events/{newest}")
+    page.page.get_by_title("Older event").wait_for()
+    page.page.wait_for_selector('.live[data-state="live"]')
+    assert page.page.get_by_title("Newer event").count() == 0
+    server.client().notice(stay("after-the-newest", 79, int(time.time()), None)[0])
+    page.page.get_by_title("Newer event").click()
+    page.has("after-the-newest")
+    page.page.get_by_role("link", name="79", exact=True).click()
+    page.until("location.hash === '#/agora/demo/user/79'")
+    page.has("so far, not counted yet")
 
 
 def test_copied_as_curl(server, open_page):

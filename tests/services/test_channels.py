@@ -94,6 +94,7 @@ def test_the_numbers_of_a_channel(desk, how):
     whole = desk.channel()
     shared = {name: value for name, value in row.items() if name not in ("display_name", "sessions", "platforms", "client_types")}
     assert shared.items() <= whole.items()
+    assert [(desk.user(uid)["open_sessions"], desk.user(uid)["open_minutes"]) for uid in "789"] == [(0, 0.0), (0, 0.0), (1, row["open_minutes"])]
     assert (whole["unique_hosts"], whole["unique_audiences"]) == (2, 2)
     assert (whole["channel_duration_minutes"], whole["user_minutes_sum"], whole["utilization"]) == (25.0, 30.0, 1.2)
     assert whole["days"] == [{"date": TODAY, "minutes": 30.0, "users": 3, "sessions": 3, "peak": 3}]

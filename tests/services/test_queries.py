@@ -173,6 +173,7 @@ def test_one_event(tmp_path):
         assert all(check.ok for check in detail.checks)
         assert ("Content-Type", JSON[1]) in detail.headers and len(detail.headers) == 3
         assert detail.key == '["demo",1,"x"]'
+        assert (detail.older, detail.channel, detail.uid) == (None, None, None)  # a time that cannot be: no fact
         json.loads(msgspec.json.encode(detail))
         raw = await found.events.raw(event_id)
         assert raw.body == BODY and raw.name == f"{event_id}.json" and raw.content_type == "application/json"
@@ -187,6 +188,21 @@ def test_one_event(tmp_path):
                     await ask(wrong)
                 assert caught.value.code == "not_found"
     run(tmp_path, scene)
+
+
+def test_an_event_names_those_beside_it_and_whom_it_tells_of(tmp_path):
+    async def scene(found):
+        now = 1_790_000_000
+        told = [(1, 103, {"channelName": "a/b", "uid": 7, "ts": now}), (1, 101, {"channelName": "a/b", "ts": now}),
+                (3, 40, {"cname": "c", "uid": "527841", "sendts": now * 1000}), (4, 1, {"player": {"channelName": "d", "uid": 9}, "lts": now * 1000}),
+                (20, 1, {})]
+        for number, (product, event, payload) in enumerate(told):
+            await found.post(notice(number, productId=product, eventType=event, payload=payload))
+        ids = [record.id for record in found.records()]
+        details = [await found.events.one(one) for one in ids]
+        assert [(detail.older, detail.newer) for detail in details] == list(zip([None, *ids], [*ids[1:], None]))
+        assert [(detail.channel, detail.uid) for detail in details] == [("a/b", 7), ("a/b", None), ("c", 527841), ("d", 9), (None, None)]
+    run(tmp_path, scene, segment_size=800)
 
 
 def test_a_large_event_is_listed_and_not_shown_as_text(tmp_path):
@@ -234,6 +250,7 @@ def test_a_damaged_line_is_passed_over_in_pages_and_named_when_asked_for(tmp_pat
         with pytest.raises(Refused) as caught:
             await found.events.one(f"evt_{found.log.store_id}_3")
         assert caught.value.status == 503 and "seq 3" in caught.value.message
+        assert (await found.events.one(f"evt_{found.log.store_id}_2")).newer == f"evt_{found.log.store_id}_4"
     run(tmp_path, scene)
 
 

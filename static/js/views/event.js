@@ -8,6 +8,7 @@ import { copyButton } from "../parts/copy.js";
 import { tabs } from "../parts/controls.js";
 import { icon } from "../parts/icons.js";
 import { textBlock } from "../parts/json.js";
+import { channelLink, userLink } from "../parts/people.js";
 import { checkList, headerTable, hexBlock } from "../parts/request.js";
 import { typeName } from "../parts/rows.js";
 import { sourceTag } from "../parts/sources.js";
@@ -16,20 +17,7 @@ import { details } from "../parts/value.js";
 import { link } from "../router.js";
 import { time } from "../times.js";
 
-const BESIDE = 25; // records looked through for a newer event
-
-/** The ids of the events beside this one. One page of the list holds both. */
-async function neighbours(event, signal) {
-  try {
-    const { events } = await get("api/events", { before: event.seq + BESIDE + 1, limit: BESIDE + 2 }, { signal });
-    const newer = events.filter((other) => other.seq > event.seq).at(-1);
-    const older = events.find((other) => other.seq < event.seq);
-    return { older: older?.id ?? null, newer: newer?.id ?? null };
-  } catch (error) {
-    if (error instanceof ApiError) return { older: null, newer: null };
-    throw error;
-  }
-}
+const address = (page) => `api/events/${segment(page.params.id)}`;
 
 function stepLink(id, label, name, key) {
   const face = [icon(name), h("span", { class: "visually-hidden" }, label)];
@@ -70,6 +58,8 @@ function facts(event) {
     ["Source", h("a", { class: "row-link", href: link(["events"], { source: event.source }) }, sourceTag(event.source))],
     ["Provider", event.provider ?? null],
     ["App", event.app ? h("a", { class: "row-link", href: link(["agora", event.app]) }, sent(event.app)) : undefined],
+    ["Channel", event.channel ? channelLink(event.app, event.channel) : undefined],
+    ["User", event.uid === null || event.uid === undefined ? undefined : event.type.startsWith("rtc.") ? userLink(event.app, event.uid) : sent(String(event.uid))],
     ["Type", h("a", { class: "row-link", href: link(["events"], { type: event.type }) }, sent(event.type))],
     ["Request", h("span", { class: "mono" }, sent(`${event.method} ${event.path}`))],
     ["From", event.client ? h("span", { class: "mono" }, sent(event.client)) : null, "The address is not known"],
@@ -82,15 +72,16 @@ function facts(event) {
 
 function drawn(page, event) {
   page.title(event.type);
-  const steps = h("div", { class: "acts" }, stepLink(null, "", "left"), stepLink(null, "", "right"));
-  const beside = async () => {
-    const { older, newer } = await neighbours(event, page.signal);
-    if (page.signal.aborted) return;
+  const steps = h("div", { class: "acts" });
+  const beside = ({ older, newer }) => {
     page.neighbours = { older: older && link(["events", older]), newer: newer && link(["events", newer]) };
     fill(steps, stepLink(older, "Older event", "left", "["), stepLink(newer, "Newer event", "right", "]"));
   };
-  beside();
-  live.on("events", () => { if (!page.neighbours?.newer) beside(); }, page.signal);
+  beside(event);
+  live.on("events", async () => {
+    if (page.neighbours.newer) return;
+    try { beside(await get(address(page), null, { signal: page.signal })); } catch (error) { if (!(error instanceof ApiError)) throw error; }
+  }, page.signal);
   const headers = event.headers ?? [];
   return [
     h("header", { class: "head" },
@@ -118,7 +109,7 @@ export function showEvent(page) {
   page.onQuery(() => {});
   const panel = new Panel(page, {
     wait: h("div", null, skeleton(2), h("div", { class: "columns" }, skeleton(1, "tall"), skeleton(7))),
-    fetch: (signal) => get(`api/events/${segment(page.params.id)}`, null, { signal }),
+    fetch: (signal) => get(address(page), null, { signal }),
     draw: (event) => drawn(page, event),
   });
   fill(page.root, panel.root);

@@ -3,17 +3,17 @@
 import { get, segment } from "../api.js";
 import { barChart, legend } from "../charts.js";
 import { fill, h, plain, sent } from "../dom.js";
-import { count, minutes, span } from "../format.js";
+import { count, minutes } from "../format.js";
 import { gantt } from "../gantt.js";
 import * as live from "../live.js";
 import { dayFields, rangeOf, rangeQuery, rangeText } from "../parts/days.js";
 import { exportLinks } from "../parts/exports.js";
 import { channelLink, roleLegend } from "../parts/people.js";
-import { endOf, isOpen, sessionTable, stretch } from "../parts/sessions.js";
+import { sessionTable, stretch } from "../parts/sessions.js";
 import { emptyBox, Panel, section, skeleton, throttled } from "../parts/states.js";
 import { fact, facts, meter, splitBar, value } from "../parts/value.js";
 import { link } from "../router.js";
-import { moment, time, utcDayText, utcWeekdayText } from "../times.js";
+import { time, utcDayText, utcWeekdayText } from "../times.js";
 
 const LIVE_MS = 3000;
 const OWN_COLOUR = 7; // channels with a colour of their own; the rest share the last
@@ -63,9 +63,6 @@ function timeline(user) {
   }));
 }
 
-/** How long the sessions that are open have lasted. */
-const soFar = (user) => span(user.sessions.filter(isOpen).reduce((sum, session) => sum + (endOf(session) - moment(session.join_time)) / 1000, 0));
-
 function drawn(page, user) {
   const { app } = page.params;
   const open = user.open_sessions;
@@ -74,7 +71,7 @@ function drawn(page, user) {
   const more = rest > 0 ? h("div", { class: "log-foot" }, h("button", { type: "button", class: "button", onclick: () => { fill(list, sessionTable(app, user.sessions, "channel")); more.remove(); } }, `Show ${count(rest)} more`)) : null;
   return [
     facts(
-      fact("In a channel now", open === undefined || open === null ? null : open ? "Yes" : "No", { tone: open ? "ok" : "", note: open ? `${soFar(user)} so far, not counted yet` : null }),
+      fact("In a channel now", open === undefined || open === null ? null : open ? "Yes" : "No", { tone: open ? "ok" : "", note: open ? `${minutes(user.open_minutes) ?? "–"} so far, not counted yet` : null }),
       fact("Minutes", count(user.total_minutes), { note: splitBar([["host", user.host_minutes ?? 0], ["audience", user.audience_minutes ?? 0]], `Host ${minutes(user.host_minutes) ?? "–"}, audience ${minutes(user.audience_minutes) ?? "–"}`) }),
       fact("As host", minutes(user.host_minutes)), fact("In the audience", minutes(user.audience_minutes)),
       fact("Sessions", count(user.total_sessions)), fact("Channels", count(Object.keys(user.channel_stats ?? {}).length))),
