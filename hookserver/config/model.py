@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 
 from hookserver.core.addresses import Network
+from hookserver.core.conditions import Condition
 from hookserver.core.ratelimit import Rate
+from hookserver.core.retry import RetryPolicy
 
 
 class Tls(msgspec.Struct, frozen=True):
@@ -61,6 +63,143 @@ class AgoraSource(msgspec.Struct, frozen=True):
     type: str = "agora"
 
 
+class Signing(msgspec.Struct, frozen=True):
+    """How a delivery is signed. ``standard``: Standard Webhooks, ``secrets`` are the raw keys (v1) or ed25519 private
+    keys (v1a); all are used. ``hmac``: ``header`` gets ``prefix`` and the digest, of the first secret, of ``signed``.
+    """
+
+    scheme: str  # "standard" or "hmac"
+    secrets: tuple[bytes, ...]
+    header: str = "X-Signature"
+    algorithm: str = "sha256"
+    encoding: str = "hex"  # "hex", "base64" or "base64url"
+    prefix: str = ""
+    signed: str = "{body}"  # template of {body} {timestamp} {id}
+    timestamp_header: str | None = None
+    ed25519: tuple[bytes, ...] = ()  # 32-byte private seeds, for v1a
+
+    def __repr__(self) -> str:
+        return f"Signing(scheme={self.scheme!r}, <{len(self.secrets) + len(self.ed25519)} secrets hidden>)"
+
+
+class Breaker(msgspec.Struct, frozen=True):
+    """Open after ``failures`` in a row; then one attempt after ``pause`` seconds, doubled up to ``longest``."""
+
+    failures: int = 5
+    pause: float = 30.0
+    longest: float = 600.0
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """What all destinations have. Times in seconds. ``disable_after``: of nothing but failure; None = never."""
+
+    name: str
+    type: str
+    timeout: float
+    retry: RetryPolicy
+    breaker: Breaker = Breaker()
+    concurrency: int = 10
+    rate: Rate | None = None
+    disable_after: float | None = 5 * 86_400.0
+
+
+class HttpDestination(Destination, frozen=True, kw_only=True):
+    """``body``: a template, None = the event's own body. ``from_data``: the URL comes from outside and is guarded."""
+
+    url: str
+    method: str = "POST"
+    headers: dict[str, str] = {}
+    sign: Signing | None = None
+    body: str | None = None
+    content_type: str | None = None
+    ca: Path | None = None  # certificates to trust instead of the system's
+    user_agent: str = ""
+
+    def __repr__(self) -> str:  # url and headers may hold secrets
+        return f"HttpDestination(name={self.name!r})"
+
+
+class ExecDestination(Destination, frozen=True, kw_only=True):
+    """``argv``: the program and its arguments, each a template of fields. ``env``: added to a minimal environment."""
+
+    argv: tuple[str, ...]
+    cwd: Path | None = None
+    env: dict[str, str] = {}
+
+
+class ChatDestination(Destination, frozen=True, kw_only=True):
+    """Discord or Slack (``type`` says which). ``text`` is a template, None = a summary made by us."""
+
+    url: str
+    text: str | None = None
+    username: str | None = None
+
+    def __repr__(self) -> str:  # the url is a secret
+        return f"ChatDestination(name={self.name!r}, type={self.type!r})"
+
+
+class EmailDestination(Destination, frozen=True, kw_only=True):
+    host: str
+    port: int
+    tls: str  # "starttls", "tls" or "none"
+    sender: str
+    to: tuple[str, ...]
+    user: str | None = None
+    password: str | None = None
+    subject: str | None = None  # template
+    text: str | None = None     # template
+    ca: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"EmailDestination(name={self.name!r}, host={self.host!r})"
+
+
+class RouteRule(msgspec.Struct, frozen=True):
+    """``sources``: names, or ("*",). ``when``: the compiled conditions, None = always. ``place``: "conf.yaml:12", for people."""
+
+    sources: tuple[str, ...]
+    when: Condition | None
+    to: tuple[str, ...]
+    place: str = ""
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """Who makes descriptions. ``type``: "template", "http" or "exec". ``patience``: seconds that a late answer may take."""
+
+    type: str
+    url: str = ""
+    headers: dict[str, str] = {}
+    argv: tuple[str, ...] = ()
+    timeout: float = 60.0
+    concurrency: int = 4
+    patience: float = 3600.0
+    retry: RetryPolicy = RetryPolicy()
+
+    def __repr__(self) -> str:
+        return f"Worker(type={self.type!r})"
+
+
+class Jobs(msgspec.Struct, frozen=True):
+    """The job service. ``secrets`` check what clients send, the first one signs what they get. ``read``: None = whoever knows the id."""
+
+    secrets: tuple[bytes, ...]
+    worker: Worker
+    retry: RetryPolicy
+    read: str | None = None
+    timeout: float = 30.0
+    max_lots: int = 1000
+
+    def __repr__(self) -> str:
+        return f"Jobs(<{len(self.secrets)} secrets hidden>, worker={self.worker!r})"
+
+
+class Notify(msgspec.Struct, frozen=True):
+    """Notices of these kinds go to these destinations."""
+
+    on: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
+
+
 class Config(msgspec.Struct, frozen=True):
     file: Path
     data: Path  # store.dir, or what --data said
@@ -68,4 +207,9 @@ class Config(msgspec.Struct, frozen=True):
     store: StoreSettings
     limits: Limits
     sources: dict[str, AgoraSource]
+    destinations: dict[str, Destination] = {}
+    routes: tuple[RouteRule, ...] = ()
+    guard: tuple[Network, ...] = ()  # private networks that a URL from outside may reach
+    jobs: Jobs | None = None
+    notify: Notify = Notify()
     warnings: tuple[str, ...] = ()
