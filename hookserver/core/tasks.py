@@ -9,7 +9,7 @@ Pure. Times are Unix milliseconds unless a name says seconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -29,7 +29,7 @@ ENDED = frozenset({DONE, FAILED, CANCELLED})
 
 #: Why an attempt came out as it did. ``ok`` is the only success.
 CAUSES = ("ok", "status", "timeout", "dns", "connect", "tls", "reset", "protocol", "guard", "exit", "signal", "spawn",
-          "smtp", "template", "gone", "invalid")
+          "smtp", "template", "gone", "invalid", "internal")
 
 EXCERPT = 16 * 1024     # bytes of an answer that are kept
 NOTE = 500              # characters
@@ -66,6 +66,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     ``status``: HTTP status, exit code or SMTP code. ``retry_after``: seconds the other side asked for.
     ``final``: no further attempt can help, whatever the policy says. ``gone``: the other side wants no more (410).
     ``waiting``: taken, the answer comes later, within so many seconds. ``value``: JSON that a worker has made.
+    ``request`` tells how it was asked (JSON values), without any secret.
     """
 
     ok: bool
@@ -81,6 +82,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     excerpt: bytes = b""
     truncated: bool = False
     value: msgspec.Raw | None = None
+    request: dict[str, object] = {}
 
 
 def task_id(record_id: str, place: int) -> str:
@@ -109,19 +111,15 @@ class _Attempted(msgspec.Struct, omit_defaults=True, gc=False):
     next_at: str | None = None
 
 
-def attempted_draft(task: Task, outcome: Outcome, state: str, *, began_ms: int, next_ms: int | None = None,
-                    request: Mapping[str, object] | None = None) -> Draft:
-    """The record of an attempt: ``state`` is one of DONE, RETRY, FAILED, WAITING; the last two of them but FAILED need ``next_ms``.
-
-    ``request`` tells how it was asked, without any secret.
-    """
+def attempted_draft(task: Task, outcome: Outcome, state: str, *, began_ms: int, next_ms: int | None = None) -> Draft:
+    """The record of an attempt: ``state`` is one of DONE, RETRY, FAILED, WAITING; RETRY and WAITING need ``next_ms``."""
     head = _Attempted(task.id, task.target, task.about, task.attempts + 1, state, outcome.cause, iso_ms(began_ms), outcome.ms,
                       outcome.status, None if next_ms is None else iso_ms(next_ms))
     payload: dict[str, object] = {}
     if outcome.note:
         payload["note"] = _clean(outcome.note[:NOTE])
-    if request:
-        payload["request"] = request
+    if outcome.request:
+        payload["request"] = outcome.request
     if outcome.status is not None or outcome.excerpt:
         payload["answer"] = {"headers": {_clean(name): _clean(value) for name, value in outcome.headers.items()},
                              "body": outcome.excerpt[:EXCERPT].decode("utf-8", "backslashreplace"),

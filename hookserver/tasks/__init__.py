@@ -1,0 +1,1 @@
+"""Pending work: one engine, one performer for each way of doing it."""
