@@ -13,6 +13,7 @@ from hookserver.core.addresses import Network
 from hookserver.core.conditions import Condition
 from hookserver.core.ratelimit import Rate
 from hookserver.core.retry import RetryPolicy
+from hookserver.core.signing import Signing
 
 
 class Tls(msgspec.Struct, frozen=True):
@@ -61,25 +62,6 @@ class AgoraSource(msgspec.Struct, frozen=True):
     body: int | None = None  # None: limits.body
     rate: Rate | None = None  # None: limits.rate
     type: str = "agora"
-
-
-class Signing(msgspec.Struct, frozen=True):
-    """How a delivery is signed. ``standard``: Standard Webhooks, ``secrets`` are the raw keys (v1) or ed25519 private
-    keys (v1a); all are used. ``hmac``: ``header`` gets ``prefix`` and the digest, of the first secret, of ``signed``.
-    """
-
-    scheme: str  # "standard" or "hmac"
-    secrets: tuple[bytes, ...]
-    header: str = "X-Signature"
-    algorithm: str = "sha256"
-    encoding: str = "hex"  # "hex", "base64" or "base64url"
-    prefix: str = ""
-    signed: str = "{body}"  # template of {body} {timestamp} {id}
-    timestamp_header: str | None = None
-    ed25519: tuple[bytes, ...] = ()  # 32-byte private seeds, for v1a
-
-    def __repr__(self) -> str:
-        return f"Signing(scheme={self.scheme!r}, <{len(self.secrets) + len(self.ed25519)} secrets hidden>)"
 
 
 class Breaker(msgspec.Struct, frozen=True):
