@@ -160,7 +160,7 @@ BAD = [
     ("sources:\n  s:\n    token: x\n    type: acrcloud\n", 4, "sources.s.type", "this version does not have acrcloud"),
     ("sources: {s: {type: agora, reject_status: 403, apps: {a: {verify: none}}}}\n", 1, "sources.s.reject_status",
      "this version does not have reject_status"),
-    ("routes: []\n", 1, "routes", "this version does not have routes"),
+    ("feeds: []\n", 1, "feeds", "this version does not have feeds"),
     ("sources: {s: {type: agora, apps: {a/b: {verify: none}}}}\n", 1, "sources.s.apps.a/b", "letters"),
     ("sources: {s: {type: agora, apps: {12345: {verify: none}}}}\n", 1, "sources.s.apps", "quotes"),
     ("sources: {s: {type: agora, apps: {a: {}}}}\n", 1, "sources.s.apps.a", "no secrets"),
@@ -315,11 +315,13 @@ def test_schema_knows_the_same_keys():
             yield from leaves(one, dotted + ".")
         elif isinstance(one.get("additionalProperties"), dict):
             yield from leaves(one["additionalProperties"], dotted + ".<>.")
+        elif "properties" in one.get("items", {}):
+            yield from leaves(one["items"], dotted + "[].")
         else:
             yield dotted
 
     described = {row[0].replace("<name>", "<>").replace("<app id>", "<>") for row in config.describe()
-                 if row[1] != "section" and not row[1].startswith("mapping")}
+                 if row[1] not in ("section", "list") and not row[1].startswith("mapping")}
     assert set(leaves(config.schema())) == described
     json.dumps(config.schema())
 

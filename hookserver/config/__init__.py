@@ -12,10 +12,10 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from hookserver.config import spec, tree
+from hookserver.config import names, sections, spec, tree
 from hookserver.config.model import AgoraApp, AgoraSource, Config, Limits, Server, StoreSettings, Tls
 from hookserver.config.secrets import Context
-from hookserver.config.spec import REQUIRED, Many, Section
+from hookserver.config.sections import REQUIRED, Each, Many, Section
 from hookserver.core.ratelimit import Rate
 from hookserver.errors import ConfigError
 
@@ -33,23 +33,13 @@ def load(path: str | Path, *, data: str | Path | None = None, env: Mapping[str, 
     file = Path(path).absolute()
     context = Context(env, file, data=None if data is None else Path(data).absolute(), generate=generate)
     root = tree.read_tree(file)
-    values = spec.read(spec.ROOT, root, context)
-    _check_apps(values["sources"], root)
-    if not values["sources"]:
-        context.warnings.append("there are no sources: every webhook will be refused (and kept as a rejection)")
-    context.warnings += _short_retention(values)
+    values = sections.read(spec.ROOT, root, context)
+    names.check(values, root)
+    context.warnings += names.warnings(values)
     for secret_file in sorted(context.literal_secrets):
         if _mode(secret_file) & stat.S_IROTH:
             context.warnings.append(f"{secret_file} contains secrets and can be read by every user of this machine")
     return Config(file=file, data=context.data, warnings=tuple(context.warnings), **values)
-
-
-def _short_retention(values: dict) -> list[str]:
-    """A rebuild learns the keys of events from the log, so it forgets those that retention removed."""
-    retention = values["store"].retention
-    return [f"sources.{source.name}.dedup.window is longer than store.retention: after a rebuild, copies of events "
-            "that were removed from the log are not recognised"
-            for source in values["sources"].values() if retention is not None and source.dedup_window > retention]
 
 
 def _mode(file: Path) -> int:
@@ -57,17 +47,6 @@ def _mode(file: Path) -> int:
         return os.stat(file).st_mode
     except OSError:
         return 0
-
-
-def _check_apps(sources: dict[str, AgoraSource], root: tree.Table) -> None:
-    """One path belongs to one source: an app id may stand in one source only."""
-    owner: dict[str, str] = {}
-    for name, source in sources.items():
-        for app in source.apps:
-            if app in owner:
-                place = root.entries["sources"].entries[name].entries["apps"].key_places[app]
-                raise place.error(f"belongs to source {owner[app]} already; /{app}/webhooks can have one source only")
-            owner[app] = name
 
 
 def describe() -> list[tuple[str, str, str, str]]:
@@ -80,13 +59,16 @@ def _rows(section: Section, prefix: str):
         kind, dotted = key.kind, prefix + name
         if isinstance(kind, Section):
             if key.default != "{}":
-                yield dotted, "section", key.default, key.meaning
+                yield dotted, f"section or {kind.word}" if kind.word else "section", key.default, key.words
             yield from _rows(kind, dotted + ".")
         elif isinstance(kind, Many):
-            yield dotted, f"mapping by {kind.placeholder}", key.default, key.meaning
+            yield dotted, f"mapping by {kind.placeholder}", key.default, key.words
             yield from _rows(kind.section, f"{dotted}.{kind.placeholder}.")
+        elif isinstance(kind, Each):
+            yield dotted, "list", key.default, key.words
+            yield from _rows(kind.section, f"{dotted}[].")
         else:
-            yield dotted, kind.name, key.default, key.meaning
+            yield dotted, kind.name, key.default, key.words
 
 
 def schema() -> dict:
@@ -99,16 +81,39 @@ def _schema_of(kind) -> dict:
     if isinstance(kind, Many):
         return {"type": "object", "additionalProperties": _schema_of(kind.section),
                 "propertyNames": {"pattern": f"^(?:{kind.pattern})$"}}
+    if isinstance(kind, Each):
+        return {"type": "array", "items": _schema_of(kind.section)}
     if not isinstance(kind, Section):
         return dict(kind.schema)
     properties = {}
     for name, key in kind.keys.items():
-        properties[name] = {"description": key.meaning, **_schema_of(key.kind)}
+        properties[name] = {"description": key.words, **_schema_of(key.kind)}
         if key.default not in ("", "{}", "[]", REQUIRED):
-            properties[name]["default"] = int(key.default) if key.default.isdigit() else key.default
-    required = [name for name, key in kind.keys.items() if key.default == REQUIRED]
-    return {"type": "object", "additionalProperties": False, "properties": properties,
-            **({"required": required} if required else {})}
+            properties[name]["default"] = _json_default(key.default)
+    found = {"type": "object", "additionalProperties": False, "properties": properties} | _needed(kind, "")
+    if kind.lead:
+        found["allOf"] = [_only_of(kind, word) for word in dict.fromkeys(word for key in kind.keys.values() for word in key.of)]
+    return {"anyOf": [found, {"const": kind.word}]} if kind.word else found
+
+
+def _needed(section: Section, word: str) -> dict:
+    """The required keys: those of all, or with ``word`` those that only this value of the leading key has."""
+    required = [name for name, key in section.keys.items()
+                if key.default == REQUIRED and (word in key.of if word else not key.of)]
+    return {"required": required} if required else {}
+
+
+def _only_of(section: Section, word: str) -> dict:
+    """With this value of the leading key, these keys and no others."""
+    lead = {"properties": {section.lead: {"const": word}}, "required": [section.lead]}
+    keys = [name for name, key in section.keys.items() if not key.of or word in key.of]
+    return {"if": lead, "then": {"propertyNames": {"enum": keys}} | _needed(section, word)}
+
+
+def _json_default(text: str):
+    if text.startswith("["):
+        return [_json_default(part) for part in text[1:-1].split(", ")]
+    return int(text) if text.isdigit() else text
 
 
 def masked(config: Config) -> dict:

@@ -1,106 +1,23 @@
-"""Every key of conf.yaml: its kind, its default and what it means. The one table of them.
-
-The reader, the JSON Schema and the README's table are all made from it, so they cannot disagree.
-Defaults are written as they would be in the file and read by the same code.
-"""
+"""Every key of conf.yaml: its kind, its default and what it means. The sections that stand in other files are named here."""
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Callable
-from typing import NamedTuple
-
-from hookserver.config.model import AgoraApp, AgoraSource, Limits, Server, StoreSettings, Tls
+from hookserver.config.destinations import DESTINATION
+from hookserver.config.jobs import JOBS
+from hookserver.config.model import Limits, Notify, Server, StoreSettings, Tls
+from hookserver.config.routes import ROUTE
 from hookserver.config.secrets import Context
-from hookserver.config.tree import Listing, Node, Place, Scalar, Table
-from hookserver.config.values import (FILE, NETWORKS, PATH, RATE, SECRETS, TEXT, URL, Kind, choice, duration,
-                                      number, size)
+from hookserver.config.sections import REQUIRED, Each, Key, Many, Section
+from hookserver.config.sources import LIMIT_KINDS, SOURCE
+from hookserver.config.tree import Place
+from hookserver.config.values import (FILE, NAMES, NETWORKS, PATH, RATE, TEXT, URL, choices, duration, number, size)
 
-REQUIRED = "required"
+NAME, NAME_WORDS = r"[a-z0-9][a-z0-9_-]{0,31}", "1 to 32 lower-case letters, digits, _ or -"
 
+#: Kinds of notice that this version gives, and those of the contract that come later.
+NOTICES = ("destination.disabled",)
+LATER_NOTICES = ("song.analyzed", "song.failed", "asset.status")
 
-class Key(NamedTuple):
-    """``default``: YAML text, REQUIRED, or "" for none (the value is then None)."""
-
-    kind: Kind | Section | Many
-    default: str
-    meaning: str
-
-
-class Section(NamedTuple):
-    """A mapping with known keys. ``build(values, place, context)`` makes the typed value.
-
-    ``later`` are keys of the full contract that this version does not have. ``lead`` is read first:
-    it decides which other keys exist at all.
-    """
-
-    keys: dict[str, Key]
-    build: Callable[[dict, Place, Context], object]
-    later: tuple[str, ...] = ()
-    lead: str = ""
-
-
-class Many(NamedTuple):
-    """A mapping whose keys are names that the user chooses."""
-
-    section: Section
-    placeholder: str
-    pattern: str
-    pattern_words: str
-
-
-def read(kind: Kind | Section | Many, node: Node, context: Context) -> object:
-    """The typed value of ``node``. Raises ConfigError."""
-    if isinstance(kind, Kind):
-        return kind.read(node, context)
-    if not isinstance(node, Table):
-        if isinstance(node, Scalar) and node.kind == "null":
-            raise node.place.error("has no value", "leave the key out to get the defaults")
-        raise node.place.error("must be a mapping of keys")
-    return _read_many(kind, node, context) if isinstance(kind, Many) else _read_section(kind, node, context)
-
-
-def _read_many(many: Many, table: Table, context: Context) -> dict:
-    for name, place in table.key_places.items():
-        if not re.fullmatch(many.pattern, name, re.ASCII):
-            raise place.error(f"a name must be {many.pattern_words}")
-    return {name: read(many.section, node, context) for name, node in table.entries.items()}
-
-
-def _read_section(section: Section, table: Table, context: Context) -> object:
-    if section.lead and section.lead in table.entries:
-        read(section.keys[section.lead].kind, table.entries[section.lead], context)
-    for name, place in table.key_places.items():
-        if name not in section.keys:
-            raise _unknown(name, place, section)
-    values = {}
-    for name, key in section.keys.items():
-        node = table.entries.get(name)
-        if node is None:
-            place = table.place.below(name, table.place.line)
-            if key.default == REQUIRED:
-                raise place.error("is missing", key.meaning)
-            node = _default(key, Place(context.main, place.line, place.key))
-        values[name] = None if node is None else read(key.kind, node, context)
-    return section.build(values, table.place, context)
-
-
-def _default(key: Key, place: Place) -> Node | None:
-    if key.default in ("", "[]", "{}"):
-        return {"": None, "[]": Listing([], place), "{}": Table({}, {}, place)}[key.default]
-    return Scalar(key.default, "expanded", place)
-
-
-def _unknown(name: str, place: Place, section: Section):
-    if name in section.later:
-        return place.error(f"this version does not have {name} yet", "take it out")
-    near = difflib.get_close_matches(name, section.keys, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else "known here: " + ", ".join(section.keys)
-    return place.error("is not a known key", hint)
-
-
-# -- the sections, innermost first ---------------------------------------------------------------
 
 def _build_server(values: dict, place: Place, context: Context) -> Server:
     server = Server(**values)
@@ -116,23 +33,6 @@ def _build_store(values: dict, place: Place, context: Context) -> StoreSettings:
     if store.max_size is not None and store.max_size < 2 * store.segment_size:
         raise place.below("max_size", place.line).error("must be at least twice segment_size")
     return store
-
-
-def _build_app(values: dict, place: Place, context: Context) -> AgoraApp:
-    if values["secrets"] is None:
-        if values["verify"] != "none":
-            raise place.error("has no secrets", 'secrets: ["${AGORA_SECRET}"]; to take unsigned requests, say verify: none')
-        values["secrets"] = ()
-    if values["verify"] == "none":
-        context.warn(place, "takes unsigned requests (verify: none): anybody can send events")
-    return AgoraApp(**values)
-
-
-def _build_source(values: dict, place: Place, context: Context) -> AgoraSource:
-    if not values["apps"]:
-        raise place.below("apps", place.line).error("names no app", 'apps: {"<app id>": {secrets: […]}}')
-    return AgoraSource(name=place.key.rpartition(".")[2], apps=values["apps"],
-                       dedup_window=values["dedup"]["window"], **values["limits"])
 
 
 TLS = Section({
@@ -157,41 +57,30 @@ STORE = Section({
 }, _build_store)
 
 LIMITS = Section({
-    "body": Key(size(1024), "2MiB", "Largest request body; a larger one is answered 413."),
-    "rate": Key(RATE, "200/s", "Requests to hook paths per client address (IPv6: per /64); more are answered 429."),
+    "body": Key(LIMIT_KINDS["body"], "2MiB", "Largest request body; a larger one is answered 413."),
+    "rate": Key(LIMIT_KINDS["rate"], "200/s", "Requests to hook paths per client address (IPv6: per /64); more are answered 429."),
     "header_timeout": Key(duration(0.1), "15s", "How long a client may take to send the headers."),
     "body_timeout": Key(duration(0.1), "15s", "How long a client may take to send the body."),
     "connections": Key(number(1, 100_000), "800", "Connections open at the same time."),
 }, lambda values, place, context: Limits(**values))
 
-SOURCE_LIMITS = Section({
-    "body": Key(LIMITS.keys["body"].kind, "", "Largest body of this source; default: the general limit."),
-    "rate": Key(RATE, "", "Rate per client address for this source; default: the general limit."),
-}, lambda values, place, context: values)
+GUARD = Section({
+    "allow": Key(NETWORKS, "[]", "Private networks that a URL from outside (a job's webhook_url) may reach all the same."),
+}, lambda values, place, context: values["allow"])
 
-DEDUP = Section({
-    "window": Key(duration(1), "7d", "For how long a second copy of an event is recognised and not kept again."),
-}, lambda values, place, context: values)
-
-APP = Section({
-    "secrets": Key(SECRETS, "", "Signing secrets; any one of them may match. Needed unless verify is none."),
-    "verify": Key(choice("signature", "none"), "signature", "none takes unsigned requests and is shown as a warning."),
-}, _build_app)
-
-SOURCE = Section({
-    "type": Key(choice("agora", later=("acrcloud", "frameio", "jobs", "generic")), REQUIRED, "Kind of sender."),
-    "apps": Key(Many(APP, "<app id>", r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ or -"), REQUIRED,
-                "Agora projects; each posts to /<app id>/webhooks."),
-    "dedup": Key(DEDUP, "{}", "Recognition of duplicates."),
-    "limits": Key(SOURCE_LIMITS, "{}", "Limits of this source."),
-}, _build_source, later=("reject_status", "success", "methods", "content_types", "allow_ips", "schema", "public_url"),
-    lead="type")
+NOTIFY = Section({
+    "on": Key(choices(*NOTICES, later=LATER_NOTICES), REQUIRED, "What is told: destination.disabled, when a destination was switched off."),
+    "to": Key(NAMES, REQUIRED, "Destinations that are told."),
+}, lambda values, place, context: Notify(**values))
 
 ROOT = Section({
     "server": Key(SERVER, "{}", "Where the server listens."),
     "store": Key(STORE, "{}", "Where events are kept, and for how long."),
     "limits": Key(LIMITS, "{}", "What one client may ask for."),
-    "sources": Key(Many(SOURCE, "<name>", r"[a-z0-9][a-z0-9_-]{0,31}", "1 to 32 lower-case letters, digits, _ or -"), "{}",
-                   "Where requests may come from, by a name of your choice."),
-}, lambda values, place, context: values,
-    later=("destinations", "routes", "feeds", "jobs", "tunnel", "guard", "notify"))
+    "sources": Key(Many(SOURCE, "<name>", NAME, NAME_WORDS), "{}", "Where requests may come from, by a name of your choice."),
+    "destinations": Key(Many(DESTINATION, "<name>", NAME, NAME_WORDS), "{}", "Where events are sent, by a name of your choice."),
+    "routes": Key(Each(ROUTE), "[]", "Which events are sent where."),
+    "guard": Key(GUARD, "{}", "Where URLs that come from outside may lead."),
+    "jobs": Key(JOBS, "", "The job service."),
+    "notify": Key(NOTIFY, "", "Who is told what this server itself has to say."),
+}, lambda values, place, context: values | {"notify": values["notify"] or Notify()}, later=("feeds", "tunnel"))

@@ -180,7 +180,7 @@ def _key_text(node: yaml.Node, parent: Place) -> str:
     if not isinstance(node, yaml.ScalarNode):
         raise here.error("a key must be plain text")
     kind = node.tag.rpartition(":")[2]
-    if kind != "str":
+    if kind != "str" and node.value != "on":  # notify.on is a key of ours; nobody means "true" by a key
         raise here.error(f"the key {node.value} is read by YAML as {KIND_NAMES.get(kind, kind)}, not as text",
                          f'put it in quotes: "{node.value}"')
     return node.value
@@ -191,12 +191,14 @@ KIND_NAMES = {"bool": "true or false", "int": "a number", "float": "a number", "
 
 
 def merge(first: Table, second: Table) -> Table:
-    """Both tables as one. A value defined in both is an error that names both places."""
+    """Both tables as one. Lists of mappings (routes) are joined; any other value in both is an error that names both places."""
     entries, key_places = dict(first.entries), dict(first.key_places)
     for name, node in second.entries.items():
         old = entries.get(name)
         if isinstance(old, Table) and isinstance(node, Table):
             entries[name] = merge(old, node)
+        elif _holds_tables(old) and _holds_tables(node):
+            entries[name] = Listing([*old.items, *node.items], old.place)
         elif old is not None:
             earlier = key_places[name]
             raise second.key_places[name].error(f"is also defined in {earlier.file}:{earlier.line}",
@@ -204,3 +206,7 @@ def merge(first: Table, second: Table) -> Table:
         else:
             entries[name], key_places[name] = node, second.key_places[name]
     return Table(entries, key_places, first.place)
+
+
+def _holds_tables(node: Node | None) -> bool:
+    return isinstance(node, Listing) and all(isinstance(item, Table) for item in node.items)

@@ -39,10 +39,13 @@ _SIZE_UNITS = {"B": 1} | {f"{letter}B": 1000 ** power for power, letter in enume
                        | {f"{letter}iB": 1024 ** power for power, letter in enumerate("KMGT", 1)}
 _RATE = re.compile(r"([0-9]+)\s?/\s?(s|m|h|d)", re.ASCII)
 
+MAX_RETRIES = 100
+
 _BAD_UNIT = "has no unit"
 
 
-def _text(node: Node, context: Context) -> str:
+def text_of(node: Node, context: Context) -> str:
+    """Text that is not empty."""
     value = read_text(node, context)
     if not value.text.strip():
         raise value.error("is empty")
@@ -66,7 +69,7 @@ def number(low: int, high: int, name: str = "number") -> Kind:
 def choice(*words: str, later: tuple[str, ...] = ()) -> Kind:
     """One of the words; ``later`` are known words that this version does not have."""
     def read(node: Node, context: Context) -> str:
-        word = _text(node, context)
+        word = text_of(node, context)
         if word in later:
             raise node.place.error(f"this version does not have {word} yet", "it has " + ", ".join(words))
         if word not in words:
@@ -133,7 +136,7 @@ def _rate(node: Node, context: Context) -> Rate:
 
 
 def _url(node: Node, context: Context) -> str:
-    text = _text(node, context)
+    text = text_of(node, context)
     problem = "must be an http:// or https:// address without user, query or fragment"
     try:
         parts = urlsplit(text)
@@ -164,7 +167,8 @@ def _existing_file(node: Node, context: Context) -> Path:
     return file
 
 
-def _list_of(read: Reader, example: str, *, show: bool = True) -> Reader:
+def list_of(read: Reader, example: str) -> Reader:
+    """A reader of lists. ``example`` is one entry, or several, for the hint."""
     def read_list(node: Node, context: Context) -> tuple:
         if not isinstance(node, Listing):
             hint = f"for example [{example}]"
@@ -173,6 +177,53 @@ def _list_of(read: Reader, example: str, *, show: bool = True) -> Reader:
             raise node.place.error("must be a list", hint)
         return tuple(read(item, context) for item in node.items)
     return read_list
+
+
+def choices(*words: str, later: tuple[str, ...] = ()) -> Kind:
+    """A list of some of the words, as ``choice``."""
+    return Kind(f"list of {' or '.join(words)}", list_of(choice(*words, later=later).read, words[0]),
+                {"type": "array", "items": {"enum": list(words)}})
+
+
+def _names(node: Node, context: Context) -> tuple[str, ...]:
+    """One name, or a list of names without repeats."""
+    if isinstance(node, Scalar):
+        return (text_of(node, context),)
+    found = list_of(text_of, "one, another")(node, context)
+    if not found:
+        raise node.place.error("names nothing")
+    for number, name in enumerate(found):
+        if name in found[:number]:
+            raise node.items[number].place.error("is named twice")
+    return found
+
+
+def _share(node: Node, context: Context) -> float:
+    value = expand(node, context)
+    if value.kind == "null":
+        raise value.trap()
+    if not re.fullmatch(r"0|1|[01]?\.[0-9]{1,9}", value.text, re.ASCII) or float(value.text) > 1:
+        raise value.error(f"{value.shown} is not a number from 0 to 1", "for example 0.1")
+    return float(value.text)
+
+
+def _statuses(node: Node, context: Context) -> tuple[int, int]:
+    """First and last status of ``429`` or ``5xx``."""
+    value = expand(node, context)
+    if value.kind == "null":
+        raise value.trap()
+    found = re.fullmatch(r"([1-5])([0-9]{2}|xx)", value.text, re.ASCII)
+    if not found:
+        raise value.error(f"{value.shown} is not an HTTP status", "for example 429, or 5xx for all from 500 to 599")
+    hundred = int(found[1]) * 100
+    return (hundred, hundred + 99) if found[2] == "xx" else (int(value.text), int(value.text))
+
+
+def _schedule(node: Node, context: Context) -> tuple[float, ...]:
+    found = list_of(duration(0.1).read, "1m, 2m, 4m")(node, context)
+    if len(found) > MAX_RETRIES:
+        raise node.place.error(f"has more than {MAX_RETRIES} entries")
+    return found
 
 
 def _network(node: Node, context: Context):
@@ -188,18 +239,23 @@ def _network(node: Node, context: Context):
 
 def _secrets(node: Node, context: Context) -> tuple[bytes, ...]:
     """An empty tuple when every secret still has to be generated."""
-    found = _list_of(read_secret, '"${SECRET}"')(node, context)
+    found = list_of(read_secret, '"${SECRET}"')(node, context)
     if not found:
         raise node.place.error("holds no secret", "to take unsigned requests, say so: verify: none")
     return tuple(secret for secret in found if secret is not None)
 
 
-TEXT = Kind("text", _text, {"type": "string", "minLength": 1})
+TEXT = Kind("text", text_of, {"type": "string", "minLength": 1})
 URL = Kind("URL", _url, {"type": "string", "pattern": r"^(https?://|\$\{|file:|credential:)"})
 PATH = Kind("path", _path, {"type": "string", "minLength": 1})
 FILE = Kind("path of a file", _existing_file, {"type": "string", "minLength": 1})
 RATE = Kind("rate", _rate, {"anyOf": [{"type": "string", "pattern": rf"^{_RATE.pattern}$",
                                       "examples": ["200/s", "60/m"]}, _REFERENCE]})
-NETWORKS = Kind("list of addresses or networks", _list_of(_network, '127.0.0.1, "::1"'),
+NETWORKS = Kind("list of addresses or networks", list_of(_network, '127.0.0.1, "::1"'),
                 {"type": "array", "items": {"type": "string"}})
+NAMES = Kind("name or list of names", _names, {"type": ["string", "array"], "items": {"type": "string"}})
+SHARE = Kind("number from 0 to 1", _share, {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _REFERENCE]})
+SCHEDULE = Kind("list of durations", _schedule, {"type": "array", "maxItems": MAX_RETRIES, "items": duration(0.1).schema})
+STATUSES = Kind("list of statuses", list_of(_statuses, "429, 5xx"),
+                {"type": "array", "items": {"type": ["integer", "string"], "pattern": "^[1-5]([0-9]{2}|xx)$"}})
 SECRETS = Kind("list of secrets", _secrets, {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}})

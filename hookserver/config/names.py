@@ -1,0 +1,66 @@
+"""What the parts of conf.yaml say of each other: names that must exist, paths that only one may have, warnings about the whole."""
+
+from __future__ import annotations
+
+from hookserver.config.sections import suggestion
+from hookserver.config.tree import Listing, Place, Table
+
+ALL = "*"
+JOBS = "jobs"   # the source of the job service's events
+
+
+def check(values: dict, root: Table) -> None:
+    """``values`` are those of the root section. Raises ConfigError that names the place."""
+    _check_apps(values["sources"], root)
+    sources, destinations = {*values["sources"]}, {*values["destinations"]}
+    if values["jobs"] is not None:
+        if JOBS in sources:
+            raise root.entries["sources"].key_places[JOBS].error("is the name of the job service's own source", "choose another name")
+        sources.add(JOBS)
+    rules = list(zip(values["routes"], root.entries["routes"].items)) if values["routes"] else []
+    for rule, table in rules:
+        for place, name in _placed(rule.sources, table, "from"):
+            if name != ALL:
+                _check_known(place, name, sources, "source")
+        for place, name in _placed(rule.to, table, "to"):
+            _check_known(place, name, destinations, "destination")
+    if values["notify"].to:
+        for place, name in _placed(values["notify"].to, root.entries["notify"], "to"):
+            _check_known(place, name, destinations, "destination")
+
+
+def warnings(values: dict) -> list[str]:
+    """What is allowed, and probably not meant."""
+    found = []
+    if not values["sources"] and values["jobs"] is None:
+        found.append("there are no sources: every webhook will be refused (and kept as a rejection)")
+    retention = values["store"].retention
+    # A rebuild learns the keys of events from the log, so it forgets those that retention removed.
+    found += [f"sources.{source.name}.dedup.window is longer than store.retention: after a rebuild, copies of events "
+              "that were removed from the log are not recognised"
+              for source in values["sources"].values() if retention is not None and source.dedup_window > retention]
+    used = {name for route in values["routes"] for name in route.to} | {*values["notify"].to}
+    return found + [f"destinations.{name}: no route leads here, and notify does not name it"
+                    for name in values["destinations"] if name not in used]
+
+
+def _check_known(place: Place, name: str, known: set[str], what: str) -> None:
+    if name not in known:
+        raise place.error(f"there is no {what} {name}", suggestion(name, sorted(known)))
+
+
+def _placed(names: tuple[str, ...], table: Table, key: str) -> list[tuple[Place, str]]:
+    """Each name with the place where it stands under ``key``."""
+    node = table.entries[key]
+    return [(scalar.place, name) for scalar, name in zip(node.items if isinstance(node, Listing) else [node], names)]
+
+
+def _check_apps(sources: dict, root: Table) -> None:
+    """One path belongs to one source: an app id may stand in one source only."""
+    owner: dict[str, str] = {}
+    for name, source in sources.items():
+        for app in source.apps:
+            if app in owner:
+                place = root.entries["sources"].entries[name].entries["apps"].key_places[app]
+                raise place.error(f"belongs to source {owner[app]} already; /{app}/webhooks can have one source only")
+            owner[app] = name
