@@ -1,0 +1,204 @@
+"""The job service: clients post lots to have descriptions made of, and are told when all are done.
+
+``POST /api/v1/generate-descriptions`` with a JSON object of ``signature``, ``version``, ``languages``, ``webhook_url`` and
+``lots``. The signature is the hex HMAC-SHA256 of the text of ``lots``, not of the body, so it depends on how the
+client writes JSON. Source: seed "Руководство по использованию веб-хуков", whose Python sample signs ``json.dumps(lots)``
+with ASCII escapes and a space after each comma and colon. Other languages write compactly, or without escapes; all
+four forms are taken, and the text of ``lots`` as it stands in the body.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from hookserver.core.guard import parse_url
+from hookserver.core.records import iso_ms
+from hookserver.core.signatures import Verdict
+
+NAME = "jobs"
+PATH = "/api/v1/generate-descriptions"
+METHODS = ("POST",)
+CONTENT_TYPES = frozenset({"application/json"})
+
+ACCEPTED, PROCESSING, COMPLETED, PARTIAL, FAILED = "accepted", "processing", "completed", "partially_completed", "failed"
+
+MAX_LANGUAGES = 50
+MAX_ID = 200            # characters of a lot's id
+MAX_IMAGES = 100
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)     # the shape of BCP 47
+_FORMS = tuple((separators, ascii_only) for separators in ((", ", ": "), (",", ":")) for ascii_only in (True, False))
+
+
+class BadJob(ValueError):
+    """``field`` (``lots[2].lot_id``) is not what it must be; ``reason`` says why."""
+
+    def __init__(self, field: str, reason: str):
+        super().__init__(f"{field}: {reason}")
+        self.field, self.reason = field, reason
+
+
+class Job(msgspec.Struct, frozen=True, gc=False):
+    """A job as its client sent it. ``lots`` are JSON objects as they came, each with a ``lot_id``."""
+
+    version: str
+    languages: tuple[str, ...]
+    webhook_url: str | None
+    lots: tuple[dict, ...]
+
+    @property
+    def lot_ids(self) -> list[str]:
+        return [lot["lot_id"] for lot in self.lots]
+
+
+class _Lots(msgspec.Struct, gc=False):
+    lots: msgspec.Raw = msgspec.Raw(b"")
+
+
+_decode_lots = msgspec.json.Decoder(_Lots).decode
+
+
+# -- who sent it -----------------------------------------------------------------------------------------
+
+
+def forms(body: bytes, lots: object) -> Iterator[bytes]:
+    """The texts of ``lots`` that a client may have signed, the seed's own first."""
+    for separators, ascii_only in _FORMS:
+        try:
+            yield json.dumps(lots, separators=separators, ensure_ascii=ascii_only).encode()
+        except (ValueError, RecursionError):    # a number without end, a lone surrogate
+            continue
+    yield bytes(_decode_lots(body).lots)
+
+
+def verify(body: bytes, value: dict, secrets: Sequence[bytes]) -> Verdict:
+    """Whether ``signature`` in a job is the HMAC of its lots under one of ``secrets``.
+
+    ``value`` is the parsed ``body``.
+    """
+    given = value.get("signature")
+    if given is None:
+        return Verdict(False, "the job has no signature", code="signature_missing")
+    if not isinstance(given, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", given, re.ASCII):
+        return Verdict(False, "signature is not 64 hex digits", code="signature_mismatch")
+    wanted, matched = bytes.fromhex(given), None
+    for text in forms(body, value.get("lots")):
+        for number, secret in enumerate(secrets):
+            if hmac.compare_digest(hmac.digest(secret, text, "sha256"), wanted) and matched is None:
+                matched = number
+    if matched is None:
+        return Verdict(False, f"signature matches no secret ({len(secrets)} tried)", code="signature_mismatch")
+    return Verdict(True, f"signature of lots matches secret {matched + 1} of {len(secrets)}", secret=matched)
+
+
+# -- what it says -----------------------------------------------------------------------------------------
+
+
+def read(value: object, *, max_lots: int = 1000) -> Job:
+    """The job in a parsed body. Raises BadJob; members that nobody knows are left alone."""
+    if not isinstance(value, dict):
+        raise BadJob("body", "must be a JSON object")
+    version = value.get("version")
+    if not isinstance(version, str) or not 1 <= len(version) <= 50:
+        raise BadJob("version", 'must be text such as "1.0.0"')
+    return Job(version, _languages(value.get("languages")), _webhook_url(value.get("webhook_url")),
+               _lots(value.get("lots"), max_lots))
+
+
+def _languages(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise BadJob("languages", 'must be a list of at least one language, as ["en", "ru"]')
+    if len(value) > MAX_LANGUAGES:
+        raise BadJob("languages", f"has {len(value)} entries; at most {MAX_LANGUAGES} are taken")
+    for place, language in enumerate(value):
+        if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):
+            raise BadJob(f"languages[{place}]", 'must be a language tag such as "en" or "pt-BR"')
+        if language in value[:place]:
+            raise BadJob(f"languages[{place}]", f"{language} is there twice")
+    return tuple(value)
+
+
+def _webhook_url(value: object) -> str | None:
+    if value is None:
+        return None     # the client will ask for the status instead
+    if not isinstance(value, str):
+        raise BadJob("webhook_url", "must be text")
+    try:
+        parse_url(value)
+    except ValueError as error:
+        raise BadJob("webhook_url", str(error)) from None
+    return value
+
+
+def _lots(value: object, most: int) -> tuple[dict, ...]:
+    if not isinstance(value, list) or not value:
+        raise BadJob("lots", "must be a list of at least one lot")
+    if len(value) > most:
+        raise BadJob("lots", f"has {len(value)} lots; at most {most} are taken in one job")
+    seen: set[str] = set()
+    for place, lot in enumerate(value):
+        where = f"lots[{place}]"
+        if not isinstance(lot, dict):
+            raise BadJob(where, "must be a JSON object")
+        lot_id = lot.get("lot_id")
+        if not isinstance(lot_id, str) or not 1 <= len(lot_id) <= MAX_ID or not lot_id.isprintable():
+            raise BadJob(f"{where}.lot_id", f"must be text of 1 to {MAX_ID} printable characters")
+        if lot_id in seen:
+            raise BadJob(f"{where}.lot_id", f"{lot_id!r} is there twice")
+        seen.add(lot_id)
+        _images(lot.get("images"), f"{where}.images")
+    return tuple(value)
+
+
+def _images(value: object, where: str) -> None:
+    if value is None:
+        return
+    if not isinstance(value, list) or len(value) > MAX_IMAGES:
+        raise BadJob(where, f"must be a list of at most {MAX_IMAGES} URLs")
+    for place, image in enumerate(value):
+        if not isinstance(image, str) or not image:
+            raise BadJob(f"{where}[{place}]", "must be a URL as text")
+
+
+# -- what the client is told at the end -----------------------------------------------------------------------
+
+
+def completion_body(job_id: str, status: str, at_ms: int, *, total: int, completed: int, webhook_url: str) -> bytes:
+    """The notification's body: the seed's fields in the seed's order. The same bytes for each attempt."""
+    return json.dumps({
+        "job_id": job_id, "status": status, "timestamp": iso_ms(at_ms - at_ms % 1000)[:19] + "Z", "total_lots": total,
+        "completed_lots": completed, "failed_lots": total - completed, "webhook_url": webhook_url,
+        "results_available": completed > 0}).encode()
+
+
+def final_status(total: int, completed: int) -> str:
+    """The status of a job of which every lot has ended."""
+    return COMPLETED if completed == total else PARTIAL if completed else FAILED
+
+
+def describe(lot: dict, language: str) -> str:
+    """The built-in description: one sentence from what the lot says, the same for the same lot."""
+    words = _WORDS.get(language.partition("-")[0].lower(), _WORDS["en"])
+    title = next((lot[name] for name in ("title", "name", "model") if isinstance(lot.get(name), str) and lot[name]), lot["lot_id"])
+    images = lot.get("images") or []
+    facts = [f"{name}: {value}" for name, value in sorted(lot.items())
+             if name not in ("lot_id", "images", "title", "name", "model") and isinstance(value, (str, int, float, bool))]
+    parts = [words[0].format(title), words[1].format(len(images)), *([words[2].format("; ".join(facts))] if facts else [])]
+    return " ".join(parts)[:2000]
+
+
+#: title, number of images, other facts
+_WORDS = {
+    "en": ("Lot {}.", "Images: {}.", "Details: {}."),
+    "ru": ("Лот {}.", "Изображений: {}.", "Подробности: {}."),
+    "fr": ("Lot {}.", "Images : {}.", "Détails : {}."),
+    "de": ("Los {}.", "Bilder: {}.", "Einzelheiten: {}."),
+    "es": ("Lote {}.", "Imágenes: {}.", "Detalles: {}."),
+}
