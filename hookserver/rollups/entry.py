@@ -15,7 +15,10 @@ _SECONDS = [f"{second:02d}Z" for second in range(60)]
 
 
 class Entry(msgspec.Struct, gc=False):
-    """The members of a log line that folds need; ``at`` is ISO 8601 text, ``payload`` undecoded JSON."""
+    """The members of a log line that folds need; ``at`` is ISO 8601 text, ``payload`` undecoded JSON.
+
+    Each further member costs every event a little, so those of other kinds are in ``Step``.
+    """
 
     seq: int
     kind: str
@@ -25,10 +28,34 @@ class Entry(msgspec.Struct, gc=False):
     type: str = ""
     key: str | None = None
     app: str | None = None
+    job: str | None = None
+    to: tuple[str, ...] = ()
+    payload: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Step(msgspec.Struct, gc=False):
+    """A log line of another kind than an event, as the folds of pending work see it (records: ``core/tasks.py``)."""
+
+    seq: int
+    kind: str
+    at: str
+    task: str = ""
+    target: str = ""
+    about: str = ""
+    state: str = ""
+    cause: str = ""
+    ms: int = 0
+    status: int | None = None
+    next_at: str | None = None
+    change: str = ""
+    to: tuple[str, ...] = ()
+    why: str = ""
+    again: str | None = None
     payload: msgspec.Raw = msgspec.Raw(b"null")
 
 
 decode_entry = msgspec.json.Decoder(Entry).decode
+decode_step = msgspec.json.Decoder(Step).decode
 
 
 @lru_cache(maxsize=1024)

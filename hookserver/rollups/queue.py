@@ -1,0 +1,260 @@
+"""The fold that knows what is still to be done: every task that has not ended, and when its next try is due.
+
+A task is born with a record: an event that names destinations in ``to``, or a ``task.made``. Tasks of the job
+service (targets with a dot in their name) follow from what the jobs fold knows of a job; that one hands them over.
+Records of attempts move a task on. With its end it becomes a row, in the partition of its target and the
+UTC day, and is forgotten here; what is told of it later changes nothing.
+
+Nothing is left out and nothing is bounded: pending work is as large as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from hookserver.core.records import EVENT, event_id, iso_ms
+from hookserver.core.tasks import (
+    ANSWERED, ATTEMPTED, CANCELLED, CHANGED, DELIVERY, DESTINATION_CHANGED, ENDED, MADE, NOTICE, WAITING, Task, record_seq, task_id)
+from hookserver.rollups.entry import Entry, Step, at_ms, day_of
+from hookserver.rollups.rows import directory
+
+NAME = "queue"
+VERSION = 1
+
+ROWS = "deliveries"         # rows of tasks that have ended
+TRIES_KEPT = 100            # of the records about one task, the last ones
+
+Out = list[tuple[str, bytes]]
+
+_replace = msgspec.structs.replace
+
+
+class EndedRow(msgspec.Struct, gc=False):
+    """A task that has ended. ``ended_at``: when the record ``seq`` was written, which ended it.
+
+    ``cause``, ``status``, ``ms`` (how long it took) are the last attempt's. ``tries``: the seqs of
+    the records of its attempts and answers, oldest first.
+    """
+
+    seq: int
+    task: str
+    kind: str
+    target: str
+    about: str
+    part: str
+    state: str
+    attempts: int
+    cause: str
+    status: int | None
+    ms: int
+    made_at: str
+    ended_at: str
+    tries: tuple[int, ...]
+
+
+decode_row = msgspec.json.Decoder(EndedRow).decode
+
+
+def partition(target: str, day: str) -> str:
+    """The name of the partition of a target's ended tasks of a day."""
+    return f"{ROWS}/{directory(target)}/{day}"
+
+
+class Queue:
+    """See the head of this file. To be read: ``tasks``, id -> task, in the order of birth; ``by_target``, target ->
+    ids; ``disabled``, destination -> why; ``tries``, id -> seqs of the records about it. ``strays`` counts records
+    about tasks that had ended.
+    """
+
+    name, version = NAME, VERSION
+
+    def __init__(self, store_id: str) -> None:
+        self.store_id = store_id
+        self.seq = 0                # the last record that concerned pending work
+        self.strays = 0
+        self.tasks: dict[str, Task] = {}
+        self.by_target: dict[str, dict[str, None]] = {}
+        self.disabled: dict[str, str] = {}
+        self.tries: dict[str, tuple[int, ...]] = {}
+        self._pins: dict[int, int] = {}             # seq of a record -> tasks that carry its content
+        self._changed: dict[str, None] | None = None
+        self._switched: dict[str, None] = {}
+
+    # -- the step ---------------------------------------------------------------------------------
+
+    def fold(self, entry: Entry | Step, minute: int, out: Out, born: Iterable[Task] = ()) -> None:
+        """One record, in seq order, and the first Unix second of its minute.
+
+        ``born``: the tasks that the jobs fold makes of it. A row of a task that ended is added to ``out``.
+        A record that says nothing of pending work need not be given.
+        """
+        if entry.seq <= self.seq:
+            return
+        self.seq = entry.seq
+        kind = entry.kind
+        if kind == EVENT:
+            if entry.to:
+                self._make(entry, "", DELIVERY)
+        elif kind == ATTEMPTED or kind == ANSWERED:
+            self._tried(entry, minute, out)
+        elif kind == MADE:
+            self._make(entry, entry.about, DELIVERY if bytes(entry.payload) == b"null" else NOTICE)
+        elif kind == CHANGED:
+            self._told(entry, minute, out)
+        elif kind == DESTINATION_CHANGED:
+            self._switch(entry)
+        for task in born:
+            self._add(task)
+
+    def _make(self, entry: Entry | Step, about: str, kind: str) -> None:
+        """Tasks for the destinations that a record names. A notice carries the content of the record itself."""
+        own, at = event_id(self.store_id, entry.seq), at_ms(entry.at)
+        if kind == NOTICE or not about:
+            about = own
+        for place, target in enumerate(entry.to):
+            if "." not in target:
+                self._add(Task(task_id(own, place), kind, target, about, at, at))
+
+    def _add(self, task: Task) -> None:
+        pin = record_seq(task.about)
+        self.tasks[task.id] = task
+        self.by_target.setdefault(task.target, {})[task.id] = None
+        self._pins[pin] = self._pins.get(pin, 0) + 1
+        self._note(task.id)
+
+    def _tried(self, step: Step, minute: int, out: Out) -> None:
+        task = self.tasks.get(step.task)
+        if task is None:
+            self.strays += 1
+            return
+        self.tries[task.id] = (*self.tries.get(task.id, ())[1 - TRIES_KEPT:], step.seq)
+        if step.kind == ANSWERED:
+            self._end(task, step, minute, out)
+            return
+        task = _replace(task, attempts=task.attempts + 1, cause=step.cause, status=step.status)
+        if step.state in ENDED:
+            self._end(task, step, minute, out)
+            return
+        at = at_ms(step.at)
+        due = at if step.next_at is None else at_ms(step.next_at)
+        self._put(_replace(task, due_at=due, pause=max(due - at, 0), waiting=step.state == WAITING))
+
+    def _told(self, step: Step, minute: int, out: Out) -> None:
+        task = self.tasks.get(step.task)
+        if task is None:
+            self.strays += 1
+        elif step.change == "cancel":
+            self._end(task, step, minute, out)
+        elif step.change == "now":
+            self._put(_replace(task, due_at=at_ms(step.at), pause=0, waiting=False))
+
+    def _put(self, task: Task) -> None:
+        self.tasks[task.id] = task
+        self._note(task.id)
+
+    def _end(self, task: Task, step: Step, minute: int, out: Out) -> None:
+        state = CANCELLED if step.kind == CHANGED else step.state
+        row = EndedRow(step.seq, task.id, task.kind, task.target, task.about, task.part, state, task.attempts, task.cause, task.status,
+                       step.ms, iso_ms(task.made_at), step.at, self.tries.pop(task.id, ()))
+        out.append((partition(task.target, day_of(minute)), _encode(row) + b"\n"))
+        del self.tasks[task.id]
+        same = self.by_target[task.target]
+        del same[task.id]
+        if not same:
+            del self.by_target[task.target]
+        self._unpin(record_seq(task.about))
+        self._note(task.id)
+
+    def _unpin(self, seq: int) -> None:
+        left = self._pins[seq] - 1
+        if left:
+            self._pins[seq] = left
+        else:
+            del self._pins[seq]
+
+    def _switch(self, step: Step) -> None:
+        if step.state == "disabled":
+            self.disabled[step.target] = step.why
+        else:
+            self.disabled.pop(step.target, None)
+        if self._changed is not None:
+            self._switched[step.target] = None
+
+    # -- asking -----------------------------------------------------------------------------------
+
+    def pinned_seq(self) -> int | None:
+        """The lowest seq of a record whose content a pending task carries; None when nothing is pending."""
+        return min(self._pins, default=None)
+
+    def take_changed(self) -> list[str]:
+        """Ids of the tasks that were born, moved on or ended since the last call; one that ended is in ``tasks`` no more.
+
+        Nothing is noted before the first call, so that a rebuild does not fill the memory: whoever asks
+        takes ``tasks`` first, as they are.
+        """
+        changed, self._changed = self._changed, {}
+        return list(changed) if changed else []
+
+    def take_switched(self) -> list[str]:
+        """Destinations that were disabled or enabled since the last call (and since the first ``take_changed``)."""
+        switched, self._switched = self._switched, {}
+        return list(switched)
+
+    def _note(self, task: str) -> None:
+        if self._changed is not None:
+            self._changed[task] = None
+
+    # -- saving and loading -------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """A copy that goes on being true while the fold goes on: a few shallow copies."""
+        return Snapshot(Head(self.version, self.seq, self.strays, self.disabled.copy()), self.tasks.copy(), self.tries.copy())
+
+    @classmethod
+    def load(cls, lines: Iterable[bytes], store_id: str) -> Queue:
+        """The fold that a snapshot was taken of. Raises ValueError when the lines are not those of one."""
+        self = cls(store_id)
+        for line in lines:
+            saved = _decode_saved(line)
+            if type(saved) is SavedTask:
+                self._add(saved.task)
+                if saved.tries:
+                    self.tries[saved.task.id] = saved.tries
+            else:
+                if saved.version != cls.version:
+                    raise ValueError(f"version {saved.version} of the queue fold")
+                self.seq, self.strays, self.disabled = saved.seq, saved.strays, saved.disabled
+        return self
+
+
+class Head(msgspec.Struct, tag_field="saved", tag="queue", gc=False):
+    """First line of a snapshot."""
+
+    version: int
+    seq: int
+    strays: int
+    disabled: dict[str, str]
+
+
+class SavedTask(msgspec.Struct, tag_field="saved", tag="task", omit_defaults=True, gc=False):
+    task: Task
+    tries: tuple[int, ...] = ()
+
+
+_decode_saved = msgspec.json.Decoder(Head | SavedTask).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Snapshot:
+    """A copy of a ``Queue``; ``lines`` may be taken in another thread."""
+
+    def __init__(self, head: Head, tasks: dict[str, Task], tries: dict[str, tuple[int, ...]]):
+        self.head, self.tasks, self.tries = head, tasks, tries
+
+    def lines(self) -> Iterator[bytes]:
+        """JSON lines with LF, tasks in the order of their birth."""
+        yield _encode(self.head) + b"\n"
+        for task in self.tasks.values():
+            yield _encode(SavedTask(task, self.tries.get(task.id, ()))) + b"\n"
