@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hookserver.config.model import (Breaker, ChatDestination, Destination, EmailDestination, ExecDestination, HttpDestination,
                                      Signing)
-from hookserver.config.outgoing import (ARGV, DIRECTORY, ENVIRONMENT, HEADERS, HOST, KEYS, MAIL, MAILS, SECRET, SENT_TO,
-                                        standard_key)
+from hookserver.config.outgoing import (ARGV, DIRECTORY, ENVIRONMENT, HEADER_NAME, HEADER_VALUE, HEADERS, HOST, KEYS, MAIL, MAILS,
+                                        SECRET, SENT_TO, SIGNED, TEMPLATE, standard_key)
 from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Key, Section
 from hookserver.config.tree import Place
@@ -78,12 +78,12 @@ def _email(values: dict, place: Place, context: Context) -> EmailDestination:
 SIGN = Section({
     "scheme": Key(choice("standard", "hmac"), REQUIRED, "standard is Standard Webhooks; hmac is one header with an HMAC."),
     "secrets": Key(KEYS, REQUIRED, "standard: whsec_ or whsk_ secrets, all of them sign; hmac: the first one signs."),
-    "header": Key(TEXT, "X-Signature", "Header of the signature.", ("hmac",)),
+    "header": Key(HEADER_NAME, "X-Signature", "Header of the signature.", ("hmac",)),
     "algorithm": Key(choice("sha1", "sha256", "sha512"), "sha256", "Hash of the HMAC.", ("hmac",)),
     "encoding": Key(choice("hex", "base64", "base64url"), "hex", "How the digest is written.", ("hmac",)),
-    "prefix": Key(TEXT, "", "What stands before the digest, for example sha256=.", ("hmac",)),
-    "signed": Key(TEXT, "{body}", "What is signed: a template of {body}, {timestamp} and {id}.", ("hmac",)),
-    "timestamp_header": Key(TEXT, "", "Header that gets the time in Unix seconds.", ("hmac",)),
+    "prefix": Key(HEADER_VALUE, "", "What stands before the digest, for example sha256=.", ("hmac",)),
+    "signed": Key(SIGNED, "{body}", "What is signed: a template of {body}, {timestamp} and {id}.", ("hmac",)),
+    "timestamp_header": Key(HEADER_NAME, "", "Header that gets the time in Unix seconds.", ("hmac",)),
 }, _build_signing, lead="scheme")
 
 BREAKER = Section({
@@ -98,9 +98,9 @@ DESTINATION = Section({
     "method": Key(choice("POST", "PUT", "PATCH"), "POST", "HTTP method.", WEB),
     "headers": Key(HEADERS, "", "Headers of your own.", WEB),
     "sign": Key(SIGN, "", "How deliveries are signed.", WEB),
-    "body": Key(TEXT, "", "Template of the body; default: the event's own body, byte for byte.", WEB),
-    "content_type": Key(TEXT, "", "Content-Type; default: that of the event, or application/json with a template.", WEB),
-    "user_agent": Key(TEXT, "", "User-Agent; default: hookserver and its version.", WEB),
+    "body": Key(TEMPLATE, "", "Template of the body; default: the event's own body, byte for byte.", WEB),
+    "content_type": Key(HEADER_VALUE, "", "Content-Type; default: that of the event, or application/json with a template.", WEB),
+    "user_agent": Key(HEADER_VALUE, "", "User-Agent; default: hookserver and its version.", WEB),
     "argv": Key(ARGV, REQUIRED, "Program and arguments; arguments are templates. The event's body comes on standard input.", EXEC),
     "cwd": Key(DIRECTORY, "", "Directory in which it runs; default: the data directory.", EXEC),
     "env": Key(ENVIRONMENT, "", "Variables added to a minimal environment.", EXEC),
@@ -112,8 +112,8 @@ DESTINATION = Section({
     "password": Key(SECRET, "", "Its password.", EMAIL),
     "from": Key(MAIL, REQUIRED, "Sender of the mail.", EMAIL),
     "to": Key(MAILS, REQUIRED, "Who gets it.", EMAIL),
-    "subject": Key(TEXT, "", "Template of the subject; default: source and type.", EMAIL),
-    "text": Key(TEXT, "", "Template of the message; default: a summary of the event.", CHAT + EMAIL),
+    "subject": Key(TEMPLATE, "", "Template of the subject; default: source and type.", EMAIL),
+    "text": Key(TEMPLATE, "", "Template of the message; default: a summary of the event.", CHAT + EMAIL),
     "ca": Key(FILE, "", "Certificates to trust instead of the system's, PEM.", WEB + EMAIL),
     "timeout": Key(duration(0.1), "", "Time for one attempt; default: 30s, exec 10m, email 60s."),
     "retry": Key(retry_section("[408, 425, 429, 5xx]", "0.1"), "{}", "What is tried again, and when."),

@@ -8,13 +8,12 @@ import os
 import re
 import shutil
 from pathlib import Path
-from urllib.parse import urlsplit
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hookserver.config.secrets import Context, expand, read_secret
 from hookserver.config.tree import Node, Scalar, Table
 from hookserver.config.values import PATH, Kind, list_of, text_of
+from hookserver.core.guard import parse_url
+from hookserver.core.templates import compile_template
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\t -~\u00a0-\u00ff]{0,4000}")
@@ -31,27 +30,59 @@ KEY_BYTES = range(24, 65)           # of a Standard Webhooks secret
 
 
 def _sent_to(node: Node, context: Context) -> str:
-    """An http or https URL, exactly as written. What a parser could understand in two ways is refused."""
+    """An http or https URL, exactly as written. What two programs could read differently is refused."""
     url = text_of(node, context)
-    if not good_url(url):
-        raise node.place.error("must be an http:// or https:// URL with a plain host, without user, fragment or spaces",
-                               "for example https://example.com/hooks?token=1")
-    if isinstance(node, Scalar) and "${" not in node.text and not node.text.startswith(("file:", "credential:")):
-        context.literal_secrets.add(node.place.file)
+    try:
+        parse_url(url)
+    except ValueError as problem:
+        raise node.place.error(str(problem), "for example https://example.com/hooks?token=1") from None
+    if _is_written_out(node):
+        context.literal_secrets.add(node.place.file)  # it may be as good as a password
     return url
 
 
-def good_url(url: str) -> bool:
-    """Whether we send to this URL at all."""
-    if not re.fullmatch(r"https?://[!-~]+", url, re.ASCII | re.IGNORECASE) or "\\" in url or "#" in url:
-        return False
+def _template(node: Node, context: Context) -> str:
+    return _compiles(text_of(node, context), node)
+
+
+def _compiles(text: str, node: Node) -> str:
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return False
-    host = parts.hostname or ""
-    return port != 0 and "@" not in parts.netloc and not parts.netloc.endswith(":") and (":" in host or bool(_HOST.fullmatch(host)))
+        compile_template(text)
+    except ValueError as problem:
+        why = str(problem) if _is_written_out(node) else "the template names a field that does not exist"
+        raise node.place.error(why, "write {{ for a brace that starts no field") from None
+    return text
+
+
+def _is_written_out(node: Node) -> bool:
+    """Whether the value stands in the YAML file itself."""
+    return isinstance(node, Scalar) and "${" not in node.text and not node.text.startswith(("file:", "credential:"))
+
+
+def _signed(node: Node, context: Context) -> str:
+    text = text_of(node, context)
+    for name in re.findall(r"\{(\w*)\}", text):
+        if name not in ("body", "timestamp", "id"):
+            raise node.place.error(f"{{{name}}} is not known here", "{body}, {timestamp} and {id} are")
+    if "{body}" not in text:
+        raise node.place.error("leaves the body out, so that anybody could change it", "name {body}")
+    return text
+
+
+def _header_name(node: Node, context: Context) -> str:
+    name = text_of(node, context)
+    if not _HEADER_NAME.fullmatch(name):
+        raise node.place.error("is not the name of a header")
+    if name.lower() in OWN_HEADERS:
+        raise node.place.error("is written by the HTTP client itself")
+    return name
+
+
+def _header_value(node: Node, context: Context) -> str:
+    value = text_of(node, context)
+    if not _HEADER_VALUE.fullmatch(value):
+        raise node.place.error("has characters that a header cannot carry, or more than 4,000 of them")
+    return value
 
 
 def _headers(node: Node, context: Context) -> dict[str, str]:
@@ -103,7 +134,7 @@ def _argument(node: Node, context: Context) -> str:
         raise value.trap()
     if "\0" in value.text:
         raise value.error("holds a NUL")
-    return value.text
+    return _compiles(value.text, node)
 
 
 def _directory(node: Node, context: Context) -> Path:
@@ -172,6 +203,8 @@ def standard_key(secret: bytes) -> tuple[bytes | None, bytes | None]:
         return raw, None
     if len(raw) not in (SEED, PAIR):
         raise ValueError(f"has {len(raw)} bytes; an ed25519 private key has {SEED}, or {PAIR} with its public key")
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # slow to load, and few need it
+
     public = Ed25519PrivateKey.from_private_bytes(raw[:SEED]).public_key().public_bytes_raw()
     if len(raw) == PAIR and raw[SEED:] != public:
         raise ValueError("holds a public key that does not belong to its private key")
@@ -182,6 +215,10 @@ _TEXT = {"type": "string", "minLength": 1}
 _BY_NAME = {"type": "object", "additionalProperties": {"type": "string"}}
 
 SENT_TO = Kind("URL", _sent_to, {"type": "string", "pattern": r"^([hH][tT][tT][pP][sS]?://|\$\{|file:|credential:)"})
+TEMPLATE = Kind("template", _template, _TEXT)
+SIGNED = Kind("text", _signed, _TEXT)
+HEADER_NAME = Kind("name of a header", _header_name, _TEXT)
+HEADER_VALUE = Kind("text", _header_value, _TEXT)
 HEADERS = Kind("mapping of headers", _headers, _BY_NAME)
 ENVIRONMENT = Kind("mapping of variables", _environment, _BY_NAME)
 ARGV = Kind("list of a program and its arguments", _argv, {"type": "array", "minItems": 1, "items": {"type": "string"}})
