@@ -131,12 +131,13 @@ class Pattern:
         return self._chain(self._build(part) for part in inner)
 
     def _repeat(self, inner: tuple, least: int, most: int | None) -> tuple[bool, int, int]:
-        parts = [self._build(inner) for _ in range(least)]
-        for _ in range(1 if most is None else most - least):
-            _, first, last = self._build(inner)
-            if most is None:
-                self._link(last, first)
-            parts.append((True, first, last))
+        parts = [self._build(inner) for _ in range(least or most is None)]
+        if most is None:
+            nullable, first, last = parts[-1]
+            self._link(last, first)
+            parts[-1] = (nullable or not least, first, last)
+        else:
+            parts += [(True, *self._build(inner)[1:]) for _ in range(most - least)]
         return self._chain(parts)
 
     def _chain(self, parts: Iterable[tuple[bool, int, int]]) -> tuple[bool, int, int]:
@@ -168,7 +169,7 @@ def _size(node: tuple) -> int:
         return 1
     if kind == "repeat":
         least, most = node[2:]
-        return _size(inner) * (least + 1 if most is None else most)
+        return _size(inner) * (max(least, 1) if most is None else most)
     return max(1, sum(_size(part) for part in inner))
 
 
