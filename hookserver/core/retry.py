@@ -22,6 +22,10 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     retry_on: tuple[tuple[int, int], ...] = RETRY_ON
     jitter: float = 0.1
 
+    def retries(self, status: int | None) -> bool:
+        """Whether an answer with this status is tried again."""
+        return status is not None and any(first <= status <= last for first, last in self.retry_on)
+
 
 class Decision(msgspec.Struct, frozen=True):
     """``state`` after an attempt; ``pause`` in seconds until the next one (or, WAITING, until patience ends)."""
@@ -42,7 +46,7 @@ def decide(policy: RetryPolicy, outcome: Outcome, attempts: int, chance: float) 
         return Decision(DONE)
     if outcome.final or outcome.gone or attempts > len(policy.schedule):
         return Decision(FAILED)
-    if outcome.cause == "status" and not any(first <= (outcome.status or 0) <= last for first, last in policy.retry_on):
+    if outcome.cause == "status" and not policy.retries(outcome.status):
         return Decision(FAILED)
     step = policy.schedule[attempts - 1]
     pause = step * (1 + policy.jitter * (2 * chance - 1))

@@ -16,9 +16,9 @@ from hookserver.core.tasks import DELIVERY, NOTICE, Outcome, Task
 class Work(msgspec.Struct, frozen=True):
     """One attempt to make.
 
-    ``line``: the record whose content it carries: the one that ``task.about`` names, or, for a notice, the
-    ``task.made`` itself. ``number``: of the attempt, from 1. ``at_ms``: when it begins (Unix milliseconds), for timestamps
-    that have to be fresh. ``timeout``: seconds in all, looking names up included.
+    ``line``: the record that ``task.about`` names, whose content it carries: an event, or the ``task.made`` of a notice.
+    ``number``: of the attempt, from 1. ``at_ms``: when it begins (Unix milliseconds), for timestamps that have to be
+    fresh. ``timeout``: seconds in all, looking names up included.
     """
 
     task: Task
