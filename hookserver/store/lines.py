@@ -10,6 +10,7 @@ from hookserver.store.disk import Disk
 
 CHUNK = 1 << 20
 MAX_LINE = 32 << 20  # no record is longer, LF included
+ENDS = 1 << 14       # bytes read first where a first or a last line is looked for: a start does so in every segment
 
 
 def blocks(disk: Disk, fd: int, start: int, end: int) -> Iterator[tuple[int, bytes]]:
@@ -54,9 +55,20 @@ def count_good(lines: list[bytes], seq: int) -> int:
     return len(lines)
 
 
+def first_line(disk: Disk, fd: int, size: int) -> bytes:
+    """What comes up to the first LF, it included; all there is when there is none within the length of a line."""
+    window = ENDS
+    while True:
+        head = disk.read_at(fd, min(size, window), 0)
+        cut = head.find(b"\n") + 1
+        if cut or window >= size or window > MAX_LINE:
+            return head[:cut] if cut else head
+        window *= 8
+
+
 def last_line(disk: Disk, fd: int, size: int) -> tuple[int, bytes]:
     """(offset, bytes) of what follows the last LF but one; for an unfinished line, of that line."""
-    window = 1 << 14
+    window = ENDS
     while True:
         start = max(0, size - window)
         tail = disk.read_at(fd, size - start, start)

@@ -27,7 +27,7 @@ from hookserver.errors import CorruptionError
 from hookserver.store.atomic import write_atomically
 from hookserver.store.datadir import DataDir
 from hookserver.store.disk import Disk
-from hookserver.store.lines import CHUNK, blocks, count_good, last_line
+from hookserver.store.lines import CHUNK, blocks, count_good, first_line, last_line
 from hookserver.store.segments import Catalog, SegmentInfo, offset_of, parse_name, read_summary, write_summary
 
 logger = logging.getLogger("hookserver.store")
@@ -136,9 +136,7 @@ def _check_ends(disk: Disk, fd: int, path: Path, size: int, first_seq: int, last
     if size == 0:
         raise CorruptionError("the segment is empty and another follows it", file=str(path),
                               first_seq=first_seq, last_seq=last_seq)
-    _, block = next(blocks(disk, fd, 0, size))
-    first = block[:block.find(b"\n") + 1 or len(block)]
-    if not count_good([first[:-1]], first_seq):
+    if not count_good([first_line(disk, fd, size)[:-1]], first_seq):
         raise CorruptionError("the first line is damaged", file=str(path), first_seq=first_seq, last_seq=last_seq)
     offset, last = last_line(disk, fd, size)
     try:

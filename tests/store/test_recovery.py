@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import random
+from collections import Counter
 
 import pytest
 
@@ -356,6 +357,36 @@ def test_a_directory_named_like_a_segment_is_a_stranger(data):
     (data / "log" / "2026-11-22-000000000099.jsonl").mkdir()
     with driving(data) as driver:
         assert driver.append(b"new")[0].seq == 13
+
+
+# how much is read
+
+class CountingDisk(Disk):
+    """``taken``: bytes read, by the name of the file."""
+
+    def __init__(self):
+        self.names, self.taken = {}, Counter()
+
+    def open_read(self, path):
+        fd = super().open_read(path)
+        self.names[fd] = path.name
+        return fd
+
+    def read_at(self, fd, count, offset):
+        data = super().read_at(fd, count, offset)
+        self.taken[self.names.get(fd)] += len(data)
+        return data
+
+
+def test_a_start_reads_the_two_ends_of_a_closed_segment_and_no_more(tmp_path):
+    fill(tmp_path / "data", [b"x" * 3_000] * 200, segment_size=200_000)
+    disk = CountingDisk()
+    with driving(tmp_path / "data", disk):
+        pass
+    closed = sorted((tmp_path / "data/log").iterdir())[:-1]
+    assert len(closed) >= 3
+    for path in closed:
+        assert disk.taken[path.name] <= 2 * 16_384 < path.stat().st_size
 
 
 # the disk fails while we look
