@@ -76,3 +76,11 @@ def last_line(disk: Disk, fd: int, size: int) -> tuple[int, bytes]:
         if cut or start == 0 or window > MAX_LINE:
             return start + cut, tail[cut:]
         window *= 8
+
+
+def crc_of(disk: Disk, fd: int, size: int) -> int:
+    """CRC-32 of the first ``size`` bytes of a file."""
+    crc = offset = 0
+    while offset < size and (data := disk.read_at(fd, min(CHUNK, size - offset), offset)):
+        crc, offset = crc32(data, crc), offset + len(data)
+    return crc

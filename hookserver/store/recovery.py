@@ -2,7 +2,8 @@
 
 ``inspect`` only reads, and raises CorruptionError before anything was changed. The rule:
 
-- The last segment is read whole. At its first bad line, with seq s missing, a later readable
+- The last segment is read whole, or, when an orderly stop has left its summary and the bytes have the checksum
+  that it says, from there on. At its first bad line, with seq s missing, a later readable
   record whose ``batch`` is above s proves that s was synced before that batch was written: what is
   bad was durable once, so it is corruption. So it is when s is not above ``floor_seq``. Otherwise
   the rest is a torn tail: the remains of the one batch that was being written.
@@ -27,8 +28,8 @@ from hookserver.errors import CorruptionError
 from hookserver.store.atomic import write_atomically
 from hookserver.store.datadir import DataDir
 from hookserver.store.disk import Disk
-from hookserver.store.lines import CHUNK, blocks, count_good, first_line, last_line
-from hookserver.store.segments import Catalog, SegmentInfo, offset_of, parse_name, read_summary, write_summary
+from hookserver.store.lines import CHUNK, blocks, count_good, crc_of, first_line, last_line
+from hookserver.store.segments import Catalog, SegmentInfo, offset_of, parse_name, read_summary, remove_summary, write_summary
 
 logger = logging.getLogger("hookserver.store")
 
@@ -66,6 +67,7 @@ def inspect(disk: Disk, paths: DataDir, floor_seq: int = 0) -> Found:
         if rebuilt:
             found.rebuilt.append(info)
     if names:
+        found.active = _as_stopped(disk, paths, names[-1])
         for _ in scan_active(disk, paths, names[-1], floor_seq, found):
             pass
     refuse_short_log(paths, found, floor_seq)
@@ -185,17 +187,29 @@ def take_block(info: SegmentInfo, offset: int, block: bytes) -> int | None:
     return None if whole else offset + length
 
 
+def _as_stopped(disk: Disk, paths: DataDir, name: str) -> SegmentInfo | None:
+    """The last segment's summary that an orderly stop has left, if the segment still starts with those very bytes."""
+    info = read_summary(disk, paths, name)
+    if info is None:
+        return None
+    fd = disk.open_read(paths.log / name)
+    try:
+        return info if info.size <= disk.size(fd) and crc_of(disk, fd, info.size) == info.crc else None
+    finally:
+        disk.close(fd)
+
+
 def scan_active(disk: Disk, paths: DataDir, name: str, floor_seq: int, found: Found) -> Iterator[int]:
     """Read the last segment up to its first bad line, and decide what that line means.
 
-    Fills ``found``; yields the bytes done. Raises CorruptionError.
+    Fills ``found``; what its ``active`` knows already is not read again. Yields the bytes done. Raises CorruptionError.
     """
     path = paths.log / name
-    info = found.active = SegmentInfo(name)
+    info = found.active = found.active or SegmentInfo(name)
     fd = disk.open_read(path)
     try:
         end = disk.size(fd)
-        for offset, block in blocks(disk, fd, 0, end):
+        for offset, block in blocks(disk, fd, info.size, end):
             bad_at = take_block(info, offset, block)
             if bad_at is not None:
                 why = _why(disk, fd, bad_at, end)
@@ -283,6 +297,7 @@ def repair(disk: Disk, paths: DataDir, found: Found) -> None:
         finally:
             disk.close(fd)
         disk.sync_dir(paths.log)
+        remove_summary(disk, paths, found.active.name)  # it would not be true for long
     for info in found.rebuilt:
         logger.info("made the summary of %s anew", info.name)
         write_summary(disk, paths, info)

@@ -173,8 +173,16 @@ def summary_path(paths: DataDir, name: str) -> Path:
 
 
 def write_summary(disk: Disk, paths: DataDir, info: SegmentInfo) -> None:
-    """Write the summary of a closed segment. Raises OSError."""
+    """Write the summary of a segment to which nothing is added any more. Raises OSError."""
     write_atomically(disk, summary_path(paths, info.name), seal(info.members()))
+
+
+def remove_summary(disk: Disk, paths: DataDir, name: str) -> None:
+    """Remove the summary of a segment, if there is one. Raises OSError."""
+    try:
+        disk.unlink(summary_path(paths, name))
+    except FileNotFoundError:
+        pass
 
 
 def read_summary(disk: Disk, paths: DataDir, name: str) -> SegmentInfo | None:
@@ -210,10 +218,7 @@ def remove_segments(disk: Disk, paths: DataDir, names: list[str]) -> None:
     for name in names:
         disk.unlink(paths.log / name)
         disk.sync_dir(paths.log)
-        try:
-            disk.unlink(summary_path(paths, name))
-        except FileNotFoundError:
-            pass
+        remove_summary(disk, paths, name)
 
 
 def offset_of(disk: Disk, fd: int, info: SegmentInfo, seq: int) -> int:

@@ -497,7 +497,7 @@ def test_retiring_removes_the_oldest_segments_only(tmp_path):
         assert driver.reader.read(1) is None and driver.reader.read(3)
         remove_segments(driver.log.disk, driver.log.paths, [info.name for info in gone])
         assert driver.log.catalog.first_seq == 3
-    assert [path.name[11:23] for path in sorted((data / "index/segments").iterdir())] == ["000000000003", "000000000004", "000000000005"]
+    assert [path.name[11:23] for path in sorted((data / "index/segments").iterdir())] == ["000000000003", "000000000004", "000000000005", "000000000006"]
     assert list(contents(data)) == [3, 4, 5, 6]
     fill(data, [b"x"], segment_size=300)
     assert list(contents(data)) == [3, 4, 5, 6, 7]
