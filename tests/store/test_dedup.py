@@ -23,7 +23,7 @@ STEP = st.one_of(OFFER, OFFER, OFFER, OFFER, OFFER, OFFER, OFFER, OFFER,
 
 
 @pytest.mark.logs("an older table is missing", "was the newest table", "ends before seq")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=st.lists(STEP, max_size=120), window=st.sampled_from([0, 60, 300, 10_000]))
 def test_it_is_a_dict_with_a_window(tmp_path_factory, steps, window):
     root = tmp_path_factory.mktemp("model")
