@@ -295,7 +295,7 @@ def run(config: Config, *, announce: Callable[[str], None] = print) -> int:
     ``announce`` gets the address to open, once requests are answered.
     """
     journal.set_up()
-    sys.setswitchinterval(0.001)  # a busy thread must not hold up the loop for 5 ms, which is Python's own
+    sys.setswitchinterval(0.0002)  # a busy thread must not hold up the loop for 5 ms, Python's own, at each of its steps
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(_live(config, announce))
 
