@@ -28,7 +28,8 @@ class Entry(msgspec.Struct, gc=False):
     payload: msgspec.Raw = msgspec.Raw(b"null")
 
 
-decode_entry = msgspec.json.Decoder(Entry).decode
+entry_decoder = msgspec.json.Decoder(Entry)
+decode_entry = entry_decoder.decode
 
 
 @lru_cache(maxsize=1024)

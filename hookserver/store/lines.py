@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Iterator
 from zlib import crc32
 
+import msgspec
+
 from hookserver.core.records import TAIL
 from hookserver.store.disk import Disk
 
@@ -48,9 +50,8 @@ def count_good(lines: list[bytes], seq: int) -> int:
     The lines have no LF. This is ``check_line`` for a seq that is known, and several times faster.
     """
     for good, line in enumerate(lines):
-        if (line[-10:] != b'%08x"}' % crc32(line[:-TAIL])
-                or not line.startswith(b'{"seq":%d,"batch":' % (seq + good))
-                or line[-TAIL:-10] != b',"crc":"'):
+        if (not line.endswith(b',"crc":"%08x"}' % crc32(line[:-TAIL]))
+                or not line.startswith(b'{"seq":%d,"batch":' % (seq + good))):
             return good
     return len(lines)
 
@@ -64,6 +65,19 @@ def first_line(disk: Disk, fd: int, size: int) -> bytes:
         if cut or window >= size or window > MAX_LINE:
             return head[:cut] if cut else head
         window *= 8
+
+
+def decode_block(decoder: msgspec.json.Decoder, block: bytes) -> list | None:
+    """Every record of a block of lines decoded, in half the time that one by one takes; None when a line cannot be.
+
+    The decoder's type has a ``seq``.
+    """
+    try:
+        records = decoder.decode_lines(block)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    # It also takes two values on a line, and no line for nothing.
+    return records if records and records[-1].seq - records[0].seq + 1 == len(records) else None
 
 
 def last_line(disk: Disk, fd: int, size: int) -> tuple[int, bytes]:

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 from zlib import crc32
 
 from hookserver.core.records import BadLine, check_line
@@ -54,20 +55,20 @@ class Found:
         return Catalog(self.closed, self.active)
 
 
-def inspect(disk: Disk, paths: DataDir, floor_seq: int = 0) -> Found:
+def inspect(disk: Disk, paths: DataDir, floor_seq: int = 0, anew: Callable[..., Iterator] | None = None) -> Found:
     """Read the state of the log. Raises CorruptionError, OSError; changes nothing.
 
     ``floor_seq`` is the highest seq known to have been durable, from what was derived of it.
+    ``anew``: read every segment whole, whatever its summary says. It is a ``map``, perhaps one over several processes.
     """
     found = Found()
     names = segment_names(disk, paths)
-    for name, following in zip(names, names[1:]):
-        info, rebuilt = _closed(disk, paths, name, following)
+    for info, rebuilt in (anew or map)(partial(_closed, disk, paths, anew is not None), names[:-1], names[1:]):
         found.closed.append(info)
         if rebuilt:
             found.rebuilt.append(info)
     if names:
-        found.active = _as_stopped(disk, paths, names[-1])
+        found.active = None if anew else _as_stopped(disk, paths, names[-1])
         for _ in scan_active(disk, paths, names[-1], floor_seq, found):
             pass
     refuse_short_log(paths, found, floor_seq)
@@ -101,12 +102,12 @@ def first_seq_of(name: str) -> int:
     return parsed[1]
 
 
-def _closed(disk: Disk, paths: DataDir, name: str, following: str) -> tuple[SegmentInfo, bool]:
+def _closed(disk: Disk, paths: DataDir, anew: bool, name: str, following: str) -> tuple[SegmentInfo, bool]:
     """The summary of a closed segment that ends where the next one starts, and whether it is new."""
     fd, last_seq = open_closed(disk, paths, name, following)
     try:
         size = disk.size(fd)
-        info = read_summary(disk, paths, name)
+        info = None if anew else read_summary(disk, paths, name)
         if info is not None and (info.size, info.last_seq) == (size, last_seq):
             return info, False
         info = SegmentInfo(name)
@@ -179,12 +180,12 @@ def take_block(info: SegmentInfo, offset: int, block: bytes) -> int | None:
     unfinished = lines.pop()
     good = count_good(lines, info.last_seq + 1)
     whole = len(lines) == good and not unfinished
-    del lines[good:]
-    for line in lines:
-        info.add_line(line)
-    length = info.size - offset
-    info.crc = crc32(block if whole else block[:length], info.crc)
-    return None if whole else offset + length
+    if not whole:
+        del lines[good:]
+        block = b"".join(line + b"\n" for line in lines)
+    info.add_lines(lines, block)
+    info.crc = crc32(block, info.crc)
+    return None if whole else offset + len(block)
 
 
 def _as_stopped(disk: Disk, paths: DataDir, name: str) -> SegmentInfo | None:

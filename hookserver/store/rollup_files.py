@@ -71,7 +71,7 @@ class RollupFiles:
     # -- writing ----------------------------------------------------------------------------------
 
     def append(self, name: str, line: bytes) -> None:
-        """Add a row. ``line`` ends with LF."""
+        """Add a row, or several. ``line`` ends with LF."""
         file = self._files.get(name)
         if file is None:
             file = self._files[name] = _File()

@@ -22,7 +22,7 @@ def count(fold: Counts, *events: tuple[int, str, str]) -> list[MinuteRow]:
     for second, source, type_name in events:
         entry = Entry(fold.seq + 1, "event.received", iso(second)[:-1] + ".000Z", source, "agora", type_name)
         fold.fold(entry, second - second % 60, out)
-    return [msgspec.json.decode(line, type=MinuteRow) for _, line in out]
+    return [msgspec.json.decode(line, type=MinuteRow) for _, lines in out for line in lines.splitlines()]
 
 
 def test_the_last_hour_by_minute_and_source():

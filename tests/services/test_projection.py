@@ -219,7 +219,7 @@ def test_what_is_acknowledged_is_seen(root):
 def test_keys_go_into_the_dedup_index(root):
     with House(root) as house:
         house.hear(rtc(103, NOON, seq=1))
-    dedup = Dedup.open(root / "index" / "dedup", store_id=house.log.store_id, first_seq=1, last_seq=1, scan=house.reader.scan,
+    dedup = Dedup.open(root / "index" / "dedup", store_id=house.log.store_id, first_seq=1, last_seq=1, blocks=house.reader.blocks,
                        read_record=house.reader.read)
     with House(root, keys=dedup) as house:
         notice = rtc(104, NOON + 5, seq=2)
@@ -247,17 +247,27 @@ def test_a_step_that_fails_is_told_and_stops_nothing(root, monkeypatch):
     House(root).close()
 
 
+ODD = (b"[]", b'{"seq":2}', b"\xff", b'{"seq":4,"kind":"x","at":"soon"}', b'{"seq":5,"kind":"x","at":7}')
+
+
 @pytest.mark.logs("could not be folded")
 def test_a_line_that_cannot_be_read_stops_nothing():
     folds = Folds(lambda name, line: None)
-    for line in (b"[]", b'{"seq":2}', b"\xff", b'{"seq":1,"kind":"x","at":"soon"}', b'{"seq":1,"kind":"x","at":7}'):
+    for line in ODD:
         assert folds.take(line) is None
     assert folds.seq == folds.failed == 5
 
 
+@pytest.mark.logs("could not be folded")
+def test_a_line_that_cannot_be_read_does_not_take_its_block_along():
+    folds = Folds(lambda name, line: None)
+    good = b'{"seq":6,"kind":"event.received","at":"2026-11-22T03:45:38.799Z","source":"calls"}'
+    folds.take_block(b"\n".join([*ODD, good, b""]))
+    assert (folds.seq, folds.failed, folds.counts.sources["calls"].total) == (6, 5, 1)
+
+
 def test_catching_up_writes_rows_as_it_goes(lived, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FLUSH_BYTES", 500)
-    monkeypatch.setattr(module, "FLUSH_EVERY", 16)
     shutil.copytree(lived[0], root := tmp_path / "data")
     shutil.rmtree(root / "index")
     seen = []

@@ -37,11 +37,14 @@ class Journal:
     def scan(self, first: int):
         return ((seq, line) for seq, line in sorted(self.lines.items()) if seq >= first)
 
+    def blocks(self, first: int):
+        return ((seq, line + b"\n") for seq, line in self.scan(first))
+
     def open(self, directory: Path, tiers=SMALL, kind=Dedup) -> Dedup:
         for thread in threading.enumerate():
             if thread.name == "dedup-table":
                 thread.join()       # of an index that a test has left behind: a killed process makes no more tables
-        return kind.open(directory, store_id=STORE, first_seq=1, last_seq=self.last_seq, scan=self.scan,
+        return kind.open(directory, store_id=STORE, first_seq=1, last_seq=self.last_seq, blocks=self.blocks,
                          read_record=self.lines.get, tiers=tiers)
 
     def entries(self, index: Dedup) -> set[tuple[int, int]]:
