@@ -132,7 +132,7 @@ class App:
         self.dedup = Dedup.open(
             config.data / "index" / "dedup", store_id=self.log.store_id,
             first_seq=window_start(self.log.catalog.segments, self._window()), last_seq=self.log.durable_seq,
-            scan=self.reader.scan, read_record=self.reader.read, progress=Told("dedup keys", self.log.durable_seq))
+            blocks=self.reader.blocks, read_record=self.reader.read, progress=Told("dedup keys", self.log.durable_seq))
         self.projection = Projection.open(self.reader, self.log.store_id, keys=self.dedup,
                                           progress=Told("folds", self.log.durable_seq))
         self.rejections = Rejections(config.data / "rejected", store_id=self.log.store_id, now_ms=self.clock())
@@ -295,7 +295,7 @@ def run(config: Config, *, announce: Callable[[str], None] = print) -> int:
     ``announce`` gets the address to open, once requests are answered.
     """
     journal.set_up()
-    sys.setswitchinterval(0.001)  # a busy thread must not hold up the loop for 5 ms, which is Python's own
+    sys.setswitchinterval(0.0002)  # a busy thread must not hold up the loop for 5 ms, Python's own, at each of its steps
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(_live(config, announce))
 

@@ -6,6 +6,8 @@ there and nowhere else. Failures of storage are 503 and never 4xx: a sender give
 
 from __future__ import annotations
 
+from functools import partial
+
 CODES: dict[str, tuple[int, str]] = {
     # the request itself
     "bad_request": (400, "The request is malformed."),
@@ -74,6 +76,10 @@ class CorruptionError(HookserverError):
         self.why, self.file, self.offset, self.first_seq, self.last_seq = why, file, offset, first_seq, last_seq
         end = "the end" if last_seq is None else last_seq
         super().__init__(f"{file}: offset {offset}: seq {first_seq} to {end}: {why}")
+
+    def __reduce__(self):
+        # For the way from one process to another: pickle alone does not know the names of arguments.
+        return partial(CorruptionError, file=self.file, offset=self.offset, first_seq=self.first_seq, last_seq=self.last_seq), (self.why,)
 
 
 class LockedError(HookserverError):

@@ -7,6 +7,11 @@ import logging
 import re
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast this machine is today is nothing that a property is about.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 class LogWatch(logging.Handler):

@@ -339,7 +339,7 @@ WORDS = st.sampled_from(["server", "store", "sources", "port", "type", "agora", 
                          "\t", "---", "?", "<<", "%", "\x00", "\ufeff", "é", "7d", "2MiB", "5/s"])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=25).map("".join)))
 def test_any_text_is_a_config_or_a_config_error(tmp_path, text):
     file = tmp_path / "conf.yaml"

@@ -11,7 +11,6 @@ counts further ones as type ``(other)``.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -29,7 +28,6 @@ DAYS_KEPT = 400
 TYPES_MAX = 500             # kinds of event in one minute
 TYPE_LENGTH = 100           # characters
 OTHER = "(other)"
-NOTED_MAX = 1_000           # events noted down before they are counted
 
 Out = list[tuple[str, bytes]]
 
@@ -61,7 +59,7 @@ class Counts:
     def __init__(self) -> None:
         self.seq = 0
         self._minute = -1                                           # first second of that of the last event
-        self._noted: list[tuple[str, str]] = []                     # (source, type) of events in it, not counted yet
+        self._noted: dict[tuple[str, str], int] = {}                # (source, type) -> events in it that are not counted yet
         self._last: dict[str, tuple[str, int]] = {}                 # source -> (``at``, seq) of its last event
         self._minutes: dict[int, dict[tuple[str, str], int]] = {}   # first second -> (source, type) -> events
         self._days: dict[str, dict[str, int]] = {}                  # day -> source -> events
@@ -77,9 +75,10 @@ class Counts:
         if minute != self._minute:
             self._turn_to(minute, out)
         source, noted = entry.source, self._noted
-        noted.append((source, entry.type))
+        key = (source, entry.type)
+        noted[key] = noted.get(key, 0) + 1
         self._last[source] = (entry.at, seq)
-        if len(noted) == NOTED_MAX:
+        if len(noted) > TYPES_MAX:
             self._count()
 
     def _turn_to(self, minute: int, out: Out) -> None:
@@ -95,7 +94,7 @@ class Counts:
             return
         counted = self._minutes[self._minute]
         today = self._days.setdefault(day_of(self._minute), {})
-        for key, count in Counter(self._noted).items():
+        for key, count in self._noted.items():
             source, type_name = key
             if key not in counted and (len(counted) >= TYPES_MAX or len(type_name) > TYPE_LENGTH):
                 key = (source, OTHER)
@@ -114,10 +113,10 @@ class Counts:
         for minute in list(self._minutes)[:-KEPT]:
             if minute == self._minute:
                 continue            # the clock was set back to it: it is being counted just now
-            counted = self._minutes.pop(minute)
-            for (source, type_name), count in sorted(counted.items()):
-                row = MinuteRow(self.seq, iso(minute), source, type_name, count)
-                out.append((f"{NAME}/{day_of(minute)}", _encode(row) + b"\n"))
+            counted, text = self._minutes.pop(minute), iso(minute)
+            rows = [_encode(MinuteRow(self.seq, text, source, type_name, count)) for (source, type_name), count in sorted(counted.items())]
+            if rows:
+                out.append((f"{NAME}/{day_of(minute)}", b"\n".join(rows) + b"\n"))
 
     # -- asking -----------------------------------------------------------------------------------
 

@@ -54,7 +54,8 @@ class Step(msgspec.Struct, gc=False):
     payload: msgspec.Raw = msgspec.Raw(b"null")
 
 
-decode_entry = msgspec.json.Decoder(Entry).decode
+entry_decoder = msgspec.json.Decoder(Entry)
+decode_entry = entry_decoder.decode
 decode_step = msgspec.json.Decoder(Step).decode
 
 

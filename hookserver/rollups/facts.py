@@ -150,7 +150,7 @@ def read(payload: bytes, type_name: str, seq: int, at: int, now: int):
     if said is None or event is None:
         return BROKEN
     channel, ts = said.channelName, said.ts
-    if ts is None or not EARLIEST <= ts <= at:
+    if ts is None or not EARLIEST <= ts <= at + AHEAD:
         ts = second(ts, at)
     if ts is None or not channel or len(channel) > TEXT_MAX:
         return BROKEN
@@ -165,8 +165,9 @@ def read(payload: bytes, type_name: str, seq: int, at: int, now: int):
         return BROKEN
     if duration is not None and not 0 <= duration <= STAY_MAX:
         duration = None
-    return channel, uid, Fact(order, ts, event, seq, now, _small(said.platform), said.clientType and _small(said.clientType),
-                              said.reason and _small(said.reason), duration, account[:TEXT_MAX] if account else "")
+    platform = said.platform
+    return channel, uid, Fact(order, ts, event, seq, now, platform and _small(platform), said.clientType and _small(said.clientType),
+                              said.reason and _small(said.reason), duration, account and account[:TEXT_MAX] or "")
 
 
 def _other(payload: bytes, type_name: str, at: int):

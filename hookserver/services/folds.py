@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import msgspec
 
 from hookserver.rollups.counts import Counts
-from hookserver.rollups.entry import Entry, decode_entry, minute_of
+from hookserver.rollups.entry import Entry, decode_entry, entry_decoder, minute_of
 from hookserver.rollups.sessions import LATENESS, Sessions
 from hookserver.rollups.wheel import Span
 from hookserver.services.pace import paced
+from hookserver.store.lines import decode_block
 from hookserver.store.rollup_files import Doubt
 
 log = logging.getLogger("hookserver.projection")
@@ -25,7 +26,7 @@ LOGGED_FAILURES = 20        # each further one is only counted
 
 
 class Folds:
-    """``emit(partition, line)`` takes each settled row. ``seq`` is that of the last record folded."""
+    """``emit(partition, lines)`` takes settled rows. ``seq`` is that of the last record folded."""
 
     def __init__(self, emit: Callable[[str, bytes], None], *, seq: int = 0, lateness: Span = LATENESS,
                  sessions: Sessions | None = None, counts: Counts | None = None):
@@ -51,13 +52,32 @@ class Folds:
         """Fold one line. None when it cannot be understood."""
         try:
             entry = decode_entry(line)
-            if entry.at[:16] != self._last_minute:
-                self._minute, self._last_minute = minute_of(entry.at), entry.at[:16]
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             self.seq += 1
             self._fail("decode", self.seq, error)
             return None
+        return entry if self._fold(entry) else None
+
+    def take_block(self, block: bytes) -> None:
+        """``take`` of every line of a block, faster."""
+        entries = decode_block(entry_decoder, block)
+        if entries is None:
+            for line in block.split(b"\n")[:-1]:
+                self.take(line)
+        else:
+            fold = self._fold
+            for entry in entries:
+                fold(entry)
+
+    def _fold(self, entry: Entry) -> bool:
         self.seq = entry.seq
+        minute = entry.at[:16]
+        if minute != self._last_minute:
+            try:
+                self._minute, self._last_minute = minute_of(minute), minute
+            except ValueError as error:
+                self._fail("decode", entry.seq, error)
+                return False
         rows = self._rows
         try:
             self.sessions.fold(entry, self._minute, rows)
@@ -71,7 +91,7 @@ class Folds:
             for name, row in rows:
                 self.emit(name, row)
             rows.clear()
-        return entry
+        return True
 
     def _fail(self, where: str, seq: int, error: Exception) -> None:
         self.failed += 1

@@ -35,7 +35,6 @@ from hookserver.store.sorted_runs import remove_runs
 log = logging.getLogger("hookserver.projection")
 
 FLUSH_BYTES = 8 << 20       # rows held in memory while catching up
-FLUSH_EVERY = 4096          # records between looks at that
 WORTH_SAVING = 50_000       # records caught up: more than one wants to fold twice
 
 Progress = Callable[[int, int], object]     # seq done, last seq
@@ -151,14 +150,13 @@ class Projection:
         """Fold every durable record that has not been folded; how many. Blocking; before the log takes new ones."""
         first, last = self.folds.seq + 1, self.reader.catalog.durable_seq
         starts = set(self._segment_starts()) - {self.reader.catalog.first_seq, *self.checkpoints.known_boundaries()}
-        for seq, line in self.reader.scan(first, last):
+        for seq, block in self.reader.blocks(first, last):
             if seq in starts:
                 self.checkpoints.write_boundary(seq, self.folds.snapshot().sections)
-            self.folds.take(line)
-            if not seq % FLUSH_EVERY:
-                progress(seq, last)
-                if self.files.stats()["unwritten_bytes"] > FLUSH_BYTES:
-                    self.files.flush(sync=False)
+            self.folds.take_block(block)
+            progress(self.folds.seq, last)
+            if self.files.stats()["unwritten_bytes"] > FLUSH_BYTES:
+                self.files.flush(sync=False)
         progress(last, last)
         return last + 1 - first
 
@@ -225,8 +223,8 @@ class Projection:
                     continue
         if folds.seq == oldest - 1 and oldest > 1 and not folds.sessions.seq:
             log.warning("sessions that were open before seq %d are not known", oldest)
-        for _, line in self.reader.scan(folds.seq + 1, first_seq - 1):
-            folds.take(line)
+        for _, block in self.reader.blocks(folds.seq + 1, first_seq - 1):
+            folds.take_block(block)
         return folds.snapshot()
 
     # -- saving -----------------------------------------------------------------------------------------

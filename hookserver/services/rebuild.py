@@ -7,6 +7,7 @@ checkpoint says, row by row, and the live state line by line. It changes nothing
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +18,7 @@ import msgspec
 
 from hookserver.errors import CorruptionError
 from hookserver.services.folds import VERSIONS, Folds
-from hookserver.services.projection import FLUSH_BYTES, FLUSH_EVERY, Projection
+from hookserver.services.projection import FLUSH_BYTES, Projection
 from hookserver.services.stays_index import StaysIndex
 from hookserver.store.checkpoints import Checkpoints, Manifest, floor_seq
 from hookserver.store.datadir import DataDir, read_format
@@ -29,6 +30,7 @@ from hookserver.store.follow import Watched
 from hookserver.store.opening import open_directory
 from hookserver.store.reader import Reader
 from hookserver.store.rollup_files import Doubt, RollupFiles, rows_below
+from hookserver.store.segments import Catalog
 
 STAGE = "folds"
 HANDS = 2           # processes beside this one
@@ -49,37 +51,35 @@ def silent(stage: str, done: int, total: int) -> None:
 def rebuild(data: Path, progress: Progress = silent) -> int:
     """Make everything derived again; how many records were folded.
 
-    The dedup index is made by a process beside this one. Raises LockedError, CorruptionError, OSError.
+    Three steps share the work with processes beside this one: every line is checked, and the summaries of segments
+    are made; then the folds run here, and the dedup index is made there; then the rows are sorted.
+    Raises LockedError, CorruptionError, OSError.
     """
     disk, paths = Disk(), DataDir(data)
-    lock, store_id, catalog, writer = open_directory(disk, paths, floor_seq(disk, paths))
-    try:
-        Checkpoints(disk, paths).forget()
-        reader = Reader(catalog, paths, disk)
-        first, last = catalog.first_seq, catalog.durable_seq
-        started = get_context("spawn")      # not a copy of this process, which may hold locks in threads
-        with ProcessPoolExecutor(HANDS, mp_context=started) as beside:
-            keys = beside.submit(_rebuild_keys, data, store_id, first, last)
-            projection = Projection.open(reader, store_id, progress=lambda done, total: progress(STAGE, done, total))
+    started = get_context("spawn")      # not a copy of this process, which may hold locks in threads
+    with ProcessPoolExecutor(HANDS, mp_context=started, initializer=gc.disable) as beside:
+        lock, store_id, catalog, writer = open_directory(disk, paths, floor_seq(disk, paths), anew=beside.map)
+        try:
+            Checkpoints(disk, paths).forget()
+            keys = beside.submit(_rebuild_keys, data, store_id, catalog)
+            projection = Projection.open(Reader(catalog, paths, disk, checked=True), store_id,
+                                         progress=lambda done, total: progress(STAGE, done, total))
             projection.save()
             for task in [keys, *(beside.submit(_sort_rows, data, hand) for hand in range(HANDS))]:
                 task.result()
-        return last - first + 1
-    finally:
-        writer.close()
-        disk.close(lock)
+            return catalog.durable_seq - catalog.first_seq + 1
+        finally:
+            writer.close()
+            disk.close(lock)
 
 
-def _rebuild_keys(data: Path, store_id: str, first_seq: int, last_seq: int) -> None:
+def _rebuild_keys(data: Path, store_id: str, catalog: Catalog) -> None:
     directory = data / "index" / "dedup"
     for path in reversed(table_paths(directory)):
         path.unlink()
-    reader = Watched(data).reader
-    try:
-        Dedup.open(directory, store_id=store_id, first_seq=first_seq, last_seq=last_seq, scan=reader.scan,
-                   read_record=reader.read).close()
-    except CorruptionError:
-        pass    # the other process meets the same line, and tells
+    reader = Reader(catalog, DataDir(data), checked=True)
+    Dedup.open(directory, store_id=store_id, first_seq=catalog.first_seq, last_seq=catalog.durable_seq,
+               blocks=reader.blocks, read_record=reader.read).close()
 
 
 def _sort_rows(data: Path, hand: int) -> None:
@@ -157,13 +157,12 @@ class _Check:
                 folds = Folds.load(again.append, self.checkpoints.read_boundary(first), seq=first - 1)
             except Doubt as doubt:
                 raise _Moved(str(doubt)) from None
-        for seq, line in watched.reader.scan(first, manifest.seq):
-            folds.take(line)
-            self.result.records += 1
-            if not seq % FLUSH_EVERY:
-                progress(STAGE, seq, manifest.seq)
-                if again.stats()["unwritten_bytes"] > FLUSH_BYTES:
-                    again.flush(sync=False)
+        for _, block in watched.reader.blocks(first, manifest.seq):
+            folds.take_block(block)
+            progress(STAGE, folds.seq, manifest.seq)
+            if again.stats()["unwritten_bytes"] > FLUSH_BYTES:
+                again.flush(sync=False)
+        self.result.records = folds.seq + 1 - first
         again.flush(sync=False)
         return folds
 

@@ -25,7 +25,7 @@ from hookserver.errors import CorruptionError, StorageUnavailable
 from hookserver.store.atomic import clean_temporary
 from hookserver.store.dedup_chain import open_chain, remove_tables, table_paths
 from hookserver.store.dedup_header import TableDamaged
-from hookserver.store.dedup_keys import decode_keyed, fingerprinter
+from hookserver.store.dedup_keys import decode_keyed, fingerprinter, keyed_block
 from hookserver.store.dedup_table import PREPARE_AT, SEQ_MASK, SLOTS, SOFT_LOAD, Table, latest_ms, pack_value, sync_directory
 from hookserver.store.disk import DIRECTORY_MODE, Disk
 from hookserver.store.segments import SegmentInfo
@@ -77,15 +77,15 @@ class Dedup:
 
     @classmethod
     def open(cls, directory: Path, *, store_id: str, first_seq: int, last_seq: int,
-             scan: Callable[[int], Iterable[tuple[int, bytes]]],
+             blocks: Callable[[int], Iterable[tuple[int, bytes]]],
              read_record: Callable[[int], bytes | None], tiers: tuple[int, ...] = TIERS,
              progress: Callable[[int], None] | None = None) -> Dedup:
         """Open, check and catch up. Blocking.
 
         ``first_seq``/``last_seq``: the range to hold when it has to be rebuilt, and the end of the log
-        (0 = empty log). ``scan(seq)`` yields (seq, line) of every record from ``seq`` to the end of the
-        log. ``read_record(seq)`` gives a line, or None when retention has removed it. ``progress(seq)``
-        is called now and then. Raises OSError, and what ``scan`` raises.
+        (0 = empty log). ``blocks(seq)`` yields every record from ``seq`` to the end of the log in blocks
+        of lines: (seq of the first, bytes). ``read_record(seq)`` gives a line, or None when retention has removed it. ``progress(seq)``
+        is called now and then. Raises OSError, and what ``blocks`` raises.
         """
         directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         clean_temporary(Disk(), directory)
@@ -103,7 +103,7 @@ class Dedup:
                 table.write_header(store_id)
         if not opened or opened[-1].sealed:
             self._use(self._make(self._tier(last_seq - start + 1)), start, first=not opened)
-        folded = self._fold(scan(start) if start <= last_seq else (), progress)
+        folded = self._fold(blocks(start) if start <= last_seq else (), progress)
         for table in reversed(self._tables):
             if table.filling:
                 table.settle()
@@ -121,18 +121,20 @@ class Dedup:
             return self._tables[0].end_seq
         return max(first_seq, 1)
 
-    def _fold(self, lines: Iterable[tuple[int, bytes]], progress: Callable[[int], None] | None) -> int:
-        seq = begin = 0
-        for seq, line in lines:
-            begin = begin or seq
-            record = decode_keyed(line)
-            if record.key is not None and record.kind == EVENT:
-                self.insert(record.source, record.key, seq, record.at_ms)
-            else:
-                self.seen_seq = seq
-            if progress and not seq % 65536:
-                progress(seq)
-        return seq - begin
+    def _fold(self, blocks: Iterable[tuple[int, bytes]], progress: Callable[[int], None] | None) -> int:
+        """How many records were folded."""
+        folded = 0
+        for first, block in blocks:
+            records = keyed_block(block)
+            for seq, record in enumerate(records, first):
+                if record.key is not None and record.kind == EVENT:
+                    self.insert(record.source, record.key, seq, record.at_ms)
+                else:
+                    self.seen_seq = seq
+            folded += len(records)
+            if progress:
+                progress(self.seen_seq)
+        return folded
 
     # -- the hot path -------------------------------------------------------------------------
 

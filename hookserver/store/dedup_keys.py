@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from datetime import datetime, timedelta, timezone
 from hashlib import blake2b
 
 import msgspec
 
-from hookserver.core.times import parse_ms
+from hookserver.store.lines import decode_block
+
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=timezone.utc), timedelta(milliseconds=1)
 
 
 class Keyed(msgspec.Struct, gc=False):
     """The members of a record that dedup needs."""
 
     seq: int
-    at: str
+    at: datetime
     kind: str
     source: str = ""
     key: str | None = None
@@ -23,15 +25,17 @@ class Keyed(msgspec.Struct, gc=False):
     @property
     def at_ms(self) -> int:
         """``at`` in Unix milliseconds."""
-        return _second_ms(self.at[:19]) + int(self.at[20:23])
+        return (self.at - _EPOCH) // _MILLISECOND
 
 
-@lru_cache(16)
-def _second_ms(second: str) -> int:
-    return parse_ms(second)
+_decoder = msgspec.json.Decoder(Keyed)
+decode_keyed = _decoder.decode
 
 
-decode_keyed = msgspec.json.Decoder(Keyed).decode
+def keyed_block(block: bytes) -> list[Keyed]:
+    """``decode_keyed`` of every line of a block."""
+    records = decode_block(_decoder, block)
+    return [decode_keyed(line) for line in block.split(b"\n")[:-1]] if records is None else records
 
 
 def fingerprinter(store_id: str) -> Callable[[str, str], bytes]:

@@ -320,6 +320,9 @@ class Log:
             while self._batch is not None or self._pending:
                 self._idle = self._loop.create_future()
                 await asyncio.wait_for(self._idle, self._timeout)
+            active = self.catalog.view[1]
+            if self.status == "ok" and active is not None and active.count:
+                self._jobs.put(partial(self._summarise, active))    # so that the next start need not read it line by line
             self._jobs.put(None)
             await asyncio.wait_for(self._stopped, self._timeout)
         except asyncio.TimeoutError:

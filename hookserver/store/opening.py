@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import Callable, Iterator
 
 from hookserver.core.records import BadLine, decode
 from hookserver.store.atomic import clean_temporary, ensure_dir
@@ -19,9 +20,11 @@ logger = logging.getLogger("hookserver.store")
 _ID = re.compile(r"evt_([0-9a-z]{4,32})_[0-9]+")
 
 
-def open_directory(disk: Disk, paths: DataDir, floor_seq: int) -> tuple[int, str, Catalog, SegmentWriter]:
+def open_directory(disk: Disk, paths: DataDir, floor_seq: int,
+                   anew: Callable[..., Iterator] | None = None) -> tuple[int, str, Catalog, SegmentWriter]:
     """(lock, store id, catalog, writer). Raises LockedError, CorruptionError, OSError.
 
+    ``floor_seq`` and ``anew`` as of ``inspect``.
     Nothing is changed before the log is known to be sound, except that a missing data directory
     and its LOCK are made.
     """
@@ -29,7 +32,7 @@ def open_directory(disk: Disk, paths: DataDir, floor_seq: int) -> tuple[int, str
     lock = take_lock(disk, paths)
     try:
         store_id = read_format(disk, paths)
-        found = inspect(disk, paths, floor_seq)
+        found = inspect(disk, paths, floor_seq, anew)
         for directory in paths.directories:
             ensure_dir(disk, directory)
             clean_temporary(disk, directory)

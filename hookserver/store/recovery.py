@@ -2,7 +2,8 @@
 
 ``inspect`` only reads, and raises CorruptionError before anything was changed. The rule:
 
-- The last segment is read whole. At its first bad line, with seq s missing, a later readable
+- The last segment is read whole, or, when an orderly stop has left its summary and the bytes have the checksum
+  that it says, from there on. At its first bad line, with seq s missing, a later readable
   record whose ``batch`` is above s proves that s was synced before that batch was written: what is
   bad was durable once, so it is corruption. So it is when s is not above ``floor_seq``. Otherwise
   the rest is a torn tail: the remains of the one batch that was being written.
@@ -18,8 +19,9 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 from zlib import crc32
 
 from hookserver.core.records import BadLine, check_line
@@ -27,8 +29,8 @@ from hookserver.errors import CorruptionError
 from hookserver.store.atomic import write_atomically
 from hookserver.store.datadir import DataDir
 from hookserver.store.disk import Disk
-from hookserver.store.lines import CHUNK, blocks, count_good, last_line
-from hookserver.store.segments import Catalog, SegmentInfo, offset_of, parse_name, read_summary, write_summary
+from hookserver.store.lines import CHUNK, blocks, count_good, crc_of, first_line, last_line
+from hookserver.store.segments import Catalog, SegmentInfo, offset_of, parse_name, read_summary, remove_summary, write_summary
 
 logger = logging.getLogger("hookserver.store")
 
@@ -53,19 +55,20 @@ class Found:
         return Catalog(self.closed, self.active)
 
 
-def inspect(disk: Disk, paths: DataDir, floor_seq: int = 0) -> Found:
+def inspect(disk: Disk, paths: DataDir, floor_seq: int = 0, anew: Callable[..., Iterator] | None = None) -> Found:
     """Read the state of the log. Raises CorruptionError, OSError; changes nothing.
 
     ``floor_seq`` is the highest seq known to have been durable, from what was derived of it.
+    ``anew``: read every segment whole, whatever its summary says. It is a ``map``, perhaps one over several processes.
     """
     found = Found()
     names = segment_names(disk, paths)
-    for name, following in zip(names, names[1:]):
-        info, rebuilt = _closed(disk, paths, name, following)
+    for info, rebuilt in (anew or map)(partial(_closed, disk, paths, anew is not None), names[:-1], names[1:]):
         found.closed.append(info)
         if rebuilt:
             found.rebuilt.append(info)
     if names:
+        found.active = None if anew else _as_stopped(disk, paths, names[-1])
         for _ in scan_active(disk, paths, names[-1], floor_seq, found):
             pass
     refuse_short_log(paths, found, floor_seq)
@@ -99,12 +102,12 @@ def first_seq_of(name: str) -> int:
     return parsed[1]
 
 
-def _closed(disk: Disk, paths: DataDir, name: str, following: str) -> tuple[SegmentInfo, bool]:
+def _closed(disk: Disk, paths: DataDir, anew: bool, name: str, following: str) -> tuple[SegmentInfo, bool]:
     """The summary of a closed segment that ends where the next one starts, and whether it is new."""
     fd, last_seq = open_closed(disk, paths, name, following)
     try:
         size = disk.size(fd)
-        info = read_summary(disk, paths, name)
+        info = None if anew else read_summary(disk, paths, name)
         if info is not None and (info.size, info.last_seq) == (size, last_seq):
             return info, False
         info = SegmentInfo(name)
@@ -136,9 +139,7 @@ def _check_ends(disk: Disk, fd: int, path: Path, size: int, first_seq: int, last
     if size == 0:
         raise CorruptionError("the segment is empty and another follows it", file=str(path),
                               first_seq=first_seq, last_seq=last_seq)
-    _, block = next(blocks(disk, fd, 0, size))
-    first = block[:block.find(b"\n") + 1 or len(block)]
-    if not count_good([first[:-1]], first_seq):
+    if not count_good([first_line(disk, fd, size)[:-1]], first_seq):
         raise CorruptionError("the first line is damaged", file=str(path), first_seq=first_seq, last_seq=last_seq)
     offset, last = last_line(disk, fd, size)
     try:
@@ -179,25 +180,37 @@ def take_block(info: SegmentInfo, offset: int, block: bytes) -> int | None:
     unfinished = lines.pop()
     good = count_good(lines, info.last_seq + 1)
     whole = len(lines) == good and not unfinished
-    del lines[good:]
-    for line in lines:
-        info.add_line(line)
-    length = info.size - offset
-    info.crc = crc32(block if whole else block[:length], info.crc)
-    return None if whole else offset + length
+    if not whole:
+        del lines[good:]
+        block = b"".join(line + b"\n" for line in lines)
+    info.add_lines(lines, block)
+    info.crc = crc32(block, info.crc)
+    return None if whole else offset + len(block)
+
+
+def _as_stopped(disk: Disk, paths: DataDir, name: str) -> SegmentInfo | None:
+    """The last segment's summary that an orderly stop has left, if the segment still starts with those very bytes."""
+    info = read_summary(disk, paths, name)
+    if info is None:
+        return None
+    fd = disk.open_read(paths.log / name)
+    try:
+        return info if info.size <= disk.size(fd) and crc_of(disk, fd, info.size) == info.crc else None
+    finally:
+        disk.close(fd)
 
 
 def scan_active(disk: Disk, paths: DataDir, name: str, floor_seq: int, found: Found) -> Iterator[int]:
     """Read the last segment up to its first bad line, and decide what that line means.
 
-    Fills ``found``; yields the bytes done. Raises CorruptionError.
+    Fills ``found``; what its ``active`` knows already is not read again. Yields the bytes done. Raises CorruptionError.
     """
     path = paths.log / name
-    info = found.active = SegmentInfo(name)
+    info = found.active = found.active or SegmentInfo(name)
     fd = disk.open_read(path)
     try:
         end = disk.size(fd)
-        for offset, block in blocks(disk, fd, 0, end):
+        for offset, block in blocks(disk, fd, info.size, end):
             bad_at = take_block(info, offset, block)
             if bad_at is not None:
                 why = _why(disk, fd, bad_at, end)
@@ -285,6 +298,7 @@ def repair(disk: Disk, paths: DataDir, found: Found) -> None:
         finally:
             disk.close(fd)
         disk.sync_dir(paths.log)
+        remove_summary(disk, paths, found.active.name)  # it would not be true for long
     for info in found.rebuilt:
         logger.info("made the summary of %s anew", info.name)
         write_summary(disk, paths, info)

@@ -13,7 +13,8 @@ from hookserver.store.checkpoints import Checkpoints, Manifest
 from hookserver.store.datadir import DataDir
 from hookserver.store.disk import Disk
 from hookserver.store.finding import Finding
-from hookserver.store.rollup_files import Doubt, Extent, crc_of
+from hookserver.store.lines import crc_of
+from hookserver.store.rollup_files import Doubt, Extent
 
 ATTEMPTS = 3
 

@@ -21,7 +21,7 @@ import msgspec
 
 from hookserver.store.atomic import ensure_dir, write_all
 from hookserver.store.disk import Disk
-from hookserver.store.lines import CHUNK, blocks
+from hookserver.store.lines import CHUNK, blocks, crc_of
 
 NAME = re.compile(r"[a-z]+(/[A-Za-z0-9_~%-]+)?/\d{4}-\d\d-\d\d")   # rollup, app (if any), UTC day
 
@@ -71,7 +71,7 @@ class RollupFiles:
     # -- writing ----------------------------------------------------------------------------------
 
     def append(self, name: str, line: bytes) -> None:
-        """Add a row. ``line`` ends with LF."""
+        """Add a row, or several. ``line`` ends with LF."""
         file = self._files.get(name)
         if file is None:
             file = self._files[name] = _File()
@@ -213,14 +213,6 @@ def _checked(disk: Disk, path: Path, extent: Extent) -> Extent:
         return Extent(extent.size, extent.crc, disk.modified_ns(fd))
     finally:
         disk.close(fd)
-
-
-def crc_of(disk: Disk, fd: int, size: int) -> int:
-    """CRC-32 of the first ``size`` bytes of a file."""
-    crc = offset = 0
-    while offset < size and (data := disk.read_at(fd, min(CHUNK, size - offset), offset)):
-        crc, offset = crc32(data, crc), offset + len(data)
-    return crc
 
 
 def present(disk: Disk, root: Path) -> Iterator[str]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from datetime import datetime, timezone
+from collections import Counter
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -18,6 +20,7 @@ from hookserver.core.records import EVENT, iso_ms
 from hookserver.store.atomic import read_whole, seal, unseal, write_atomically
 from hookserver.store.datadir import DataDir
 from hookserver.store.disk import Disk
+from hookserver.store.lines import decode_block
 
 VERSION = 1
 MARK_RECORDS = 128      # a mark (seq, offset) at least every so many records …
@@ -40,16 +43,27 @@ def parse_name(name: str) -> tuple[str, int] | None:
     return match[1], int(match[2])
 
 
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=timezone.utc), timedelta(milliseconds=1)
+
+
 class _Peek(msgspec.Struct, gc=False):
     """What a summary takes from a line."""
 
-    at: datetime
+    seq: int
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
     kind: str = ""
     source: str = ""
     type: str = ""
 
 
-_peek = msgspec.json.Decoder(_Peek).decode
+_peek = msgspec.json.Decoder(_Peek)
+
+
+def _peeked(line: bytes) -> _Peek:
+    try:
+        return _peek.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _Peek(0, _EPOCH)  # whole, but not a record of ours: it still has its place
 
 
 class SegmentInfo:
@@ -87,34 +101,44 @@ class SegmentInfo:
 
     def add(self, kind: str, source: str, type: str, at_ms: int, length: int) -> None:
         """Count one more record of ``length`` bytes, LF included. ``crc`` is left to the caller."""
-        seq = self.last_seq + 1
-        marks = self.mark_seqs
-        if not marks or seq - marks[-1] >= MARK_RECORDS or self.size - self.mark_offsets[-1] >= MARK_BYTES:
-            self.mark_offsets.append(self.size)  # before its seq: a reader in a thread looks there first
-            marks.append(seq)
+        self._tell(kind, source, type, 1)
+        self._take_time(at_ms)
+        self._grow(length)
+
+    def add_lines(self, lines: list[bytes], block: bytes) -> None:
+        """Count stored lines (without LF) whose CRC has been checked; ``block`` is all of them, each with its LF."""
+        seen = decode_block(_peek, block) or [_peeked(line) for line in lines]
+        for (kind, source, type), count in Counter([(record.kind, record.source, record.type) for record in seen]).items():
+            self._tell(kind, source, type, count)
+        if seen:
+            times = [record.at for record in seen]
+            self._take_time((min(times) - _EPOCH) // _MILLISECOND)
+            self._take_time((max(times) - _EPOCH) // _MILLISECOND)
+        for line in lines:
+            self._grow(len(line) + 1)
+
+    def _tell(self, kind: str, source: str, type: str, count: int) -> None:
         if kind == EVENT:
             counts = self.types.get(source)
             if counts is None:
                 counts = self.types[source] = {}
             if type not in counts and len(counts) >= MAX_TYPES:
                 type = OTHER_TYPES
-            counts[type] = counts.get(type, 0) + 1
+            counts[type] = counts.get(type, 0) + count
+
+    def _take_time(self, at_ms: int) -> None:
         if self.min_at is None or at_ms < self.min_at:
             self.min_at = at_ms
         if self.max_at is None or at_ms > self.max_at:
             self.max_at = at_ms
+
+    def _grow(self, length: int) -> None:
+        seq, marks = self.last_seq + 1, self.mark_seqs
+        if not marks or seq - marks[-1] >= MARK_RECORDS or self.size - self.mark_offsets[-1] >= MARK_BYTES:
+            self.mark_offsets.append(self.size)  # before its seq: a reader in a thread looks there first
+            marks.append(seq)
         self.size += length
         self.last_seq = seq
-
-    def add_line(self, line: bytes) -> None:
-        """Count a stored line (without LF) whose CRC has been checked."""
-        try:
-            seen = _peek(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            seen = _Peek(_EPOCH)  # whole, but not a record of ours: it still has its place
-        passed = seen.at - _EPOCH
-        at_ms = passed.days * 86_400_000 + passed.seconds * 1000 + passed.microseconds // 1000
-        self.add(seen.kind, seen.source, seen.type, at_ms, len(line) + 1)
 
     def may_hold(self, *, source: str | None = None, type: str | None = None,
                  since_ms: int | None = None, until_ms: int | None = None) -> bool:
@@ -152,9 +176,6 @@ class SegmentInfo:
             "marks": list(zip(self.mark_seqs, self.mark_offsets))}
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
 class _Summary(msgspec.Struct):
     version: int
     segment: str
@@ -173,8 +194,16 @@ def summary_path(paths: DataDir, name: str) -> Path:
 
 
 def write_summary(disk: Disk, paths: DataDir, info: SegmentInfo) -> None:
-    """Write the summary of a closed segment. Raises OSError."""
+    """Write the summary of a segment to which nothing is added any more. Raises OSError."""
     write_atomically(disk, summary_path(paths, info.name), seal(info.members()))
+
+
+def remove_summary(disk: Disk, paths: DataDir, name: str) -> None:
+    """Remove the summary of a segment, if there is one. Raises OSError."""
+    try:
+        disk.unlink(summary_path(paths, name))
+    except FileNotFoundError:
+        pass
 
 
 def read_summary(disk: Disk, paths: DataDir, name: str) -> SegmentInfo | None:
@@ -210,10 +239,7 @@ def remove_segments(disk: Disk, paths: DataDir, names: list[str]) -> None:
     for name in names:
         disk.unlink(paths.log / name)
         disk.sync_dir(paths.log)
-        try:
-            disk.unlink(summary_path(paths, name))
-        except FileNotFoundError:
-            pass
+        remove_summary(disk, paths, name)
 
 
 def offset_of(disk: Disk, fd: int, info: SegmentInfo, seq: int) -> int:

@@ -113,8 +113,3 @@ export function fill(node, ...children) {
   node.replaceChildren(parts);
   return node;
 }
-
-/** Joins nodes or texts with a separator. */
-export function joined(items, separator = ", ") {
-  return items.flatMap((item, index) => (index ? [separator, item] : [item]));
-}

@@ -12,8 +12,8 @@ export const count = (value) => (known(value) ? whole.format(value) : null);
 /** 2.64 as "2.6". */
 export const decimal = (value) => (known(value) ? one.format(value) : null);
 
-/** 1 234 567 as "1.2M", for axes. */
-export const compact = (value) => (known(value) ? (Math.abs(value) < 10_000 ? whole.format(value) : short.format(value)) : null);
+/** 1 234 567 as "1.2M", 0.5 as "0.5", for axes. */
+export const compact = (value) => (known(value) ? (Math.abs(value) < 10_000 ? one.format(value) : short.format(value)) : null);
 
 /** Minutes: "0.4 min", "12 min", "1,204 min". */
 export function minutes(value) {
@@ -54,9 +54,6 @@ export const percent = (value) => (known(value) ? `${value !== 0 && Math.abs(val
 
 /** One word or its plural, with the number: "1 event", "2 events". */
 export const plural = (value, word, many = `${word}s`) => `${count(value) ?? "–"} ${value === 1 ? word : many}`;
-
-/** `rtc.broadcaster_joined` as "broadcaster joined", for reading beside the family. */
-export const words = (type) => String(type).replaceAll("_", " ");
 
 /** A short text of `text`, cut at `limit` code units, never inside a surrogate pair. */
 export function cut(text, limit) {

@@ -31,9 +31,14 @@ const sameDay = (a, b) => new Date(a).toDateString() === new Date(b).toDateStrin
 export const clockText = (ms) => clock.format(ms);
 export const shortClock = (ms) => short.format(ms);
 export const dayText = (ms) => (new Date(ms).getFullYear() === new Date(now()).getFullYear() ? day : dayYear).format(ms);
+/** A UTC day in words; what is no day (an address can say anything) as it is. */
+const inWords = (format, date) => {
+  const ms = moment(`${date}T00:00:00Z`);
+  return ms === null ? String(date) : format.format(ms);
+};
 /** "2026-11-22" (a UTC day) as "22 Nov". */
-export const utcDayText = (date) => utcDay.format(Date.parse(`${date}T00:00:00Z`));
-export const utcWeekdayText = (date) => utcWeekday.format(Date.parse(`${date}T00:00:00Z`));
+export const utcDayText = (date) => inWords(utcDay, date);
+export const utcWeekdayText = (date) => inWords(utcWeekday, date);
 /** The UTC day of a moment, "2026-11-22". */
 export const utcDate = (ms) => new Date(ms).toISOString().slice(0, 10);
 /** "14:03:09", or "21 Nov 14:03:09" when that is another day. */

@@ -67,7 +67,7 @@ def test_light_and_dark_follow_the_system_and_the_toggle(server, open_page):
     toggle.click()
     toggle.click()
     assert toggle.get_attribute("title") == "Colours: dark"
-    assert page.page.evaluate(LIGHTNESS) < 120
+    page.until(f"{LIGHTNESS} < 120")
     page.page.reload()
     assert page.page.evaluate(LIGHTNESS) < 120
 

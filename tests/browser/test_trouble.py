@@ -127,3 +127,16 @@ def test_the_server_goes_and_comes_back(tmp_path, open_page):
         page.page.get_by_role("button", name="Show 1 new event").wait_for()
     finally:
         again.stop()
+
+
+@pytest.mark.parametrize("view", [
+    "#/events?since=soon", "#/events?range=never&until=2026-99-99T00:00:00Z", "#/agora/demo?from=soon&page=x", "#/agora/demo?days=1e300&sort=odd",
+    "#/agora/demo/channel/lobby?from=2026-11-40&to=2026-11-40", "#/agora/demo/user/5?days=-3&to=never", "#/rejections?cause=%00"])
+def test_an_address_that_makes_no_sense_is_told_so(server, open_page, view):
+    page = open_page(server, view)
+    page.allow("400")
+    page.page.locator("#main .state.error").wait_for()
+    assert "bad_parameter" in page.text("#main .state.error")
+    page.page.locator("#main h1").wait_for()
+    page.go("#/agora/demo/user/5?days=5000")
+    page.has("Last 5000 days")

@@ -14,7 +14,7 @@ from hookserver.rollups.sessions import Sessions
 from hookserver.rollups.wheel import Span
 from tests.rollups.notices import HOUR, NOON, Tape, line_of, meaning, rtc
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 LATENESS = Span(600, 10_000)        # ten minutes, so that short histories settle
 
 events = st.builds(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 from pathlib import Path
 
 from hookserver.core.records import event_draft
@@ -15,7 +16,7 @@ from hookserver.store.disk import Disk
 from hookserver.store.log import Log
 from hookserver.store.reader import Reader
 from hookserver.store.segments import remove_segments
-from tests.rollups.notices import NOON, type_of
+from tests.rollups.notices import NOON, rtc, type_of
 
 
 class House:
@@ -102,3 +103,32 @@ def everything(projection: Projection) -> tuple:
 
 def on_disk(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def call(start: int, uid: int, minutes: int, channel: str = "room") -> tuple[dict, dict]:
+    return (rtc(103, start, uid=uid, seq=start, channel=channel, platform=7),
+            rtc(104, start + minutes * 60, uid=uid, seq=start + minutes * 60, channel=channel, duration=minutes * 60, reason=1))
+
+
+def some_life(house: House, hours: int = 30, seed: int = 5) -> None:
+    """People come and go in four channels of two apps; a few leave no word."""
+    chance = random.Random(seed)
+    for number in range(hours * 6):
+        start = NOON + number * 600
+        uid, minutes, channel = chance.randrange(20), chance.randrange(1, 300), f"room {chance.randrange(4)}"
+        join, leave = call(start, uid, minutes, channel)
+        house.hear(join, at=start, app=chance.choice(["demo", "other"]))
+        if chance.random() < 0.9:
+            house.hear(leave, *([rtc(101, start, channel=channel)] if chance.random() < 0.2 else []))
+        if chance.random() < 0.1:
+            house.hear(rtc(102, start + 300, channel=channel))
+
+
+def reopened(root) -> tuple:
+    house = House(root)
+    house.crash()
+    return everything(house.projection)
+
+
+def some_partition(index):
+    return sorted((index / "rollups" / "sessions").rglob("*.jsonl"))[0]

@@ -86,7 +86,7 @@ async def desk(folder, *, rate="100000/s", **parts):
     log = Log.open(folder / "data", clock=lambda: int(time.time() * 1000), **parts)
     reader = Reader(log.catalog, log.paths)
     dedup = Dedup.open(folder / "data" / "index" / "dedup", store_id=log.store_id, first_seq=1, last_seq=log.durable_seq,
-                       scan=reader.scan, read_record=reader.read, tiers=(1 << 8,))
+                       blocks=reader.blocks, read_record=reader.read, tiers=(1 << 8,))
     log.on_durable = lambda batch: [_index(dedup, stored) for stored in batch]
     log.start(asyncio.get_running_loop())
     rejections = Rejections()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import random
 import shutil
 
 import pytest
@@ -18,52 +17,8 @@ from hookserver.store.atomic import seal, unseal
 from hookserver.store.dedup import Dedup
 from hookserver.store.disk import Disk
 from hookserver.store.follow import Watched
-from tests.rollups.notices import HOUR, NOON, rtc
-from tests.services.derived import House, everything, live, on_disk, rows
-
-DAY = 24 * HOUR
-
-
-def call(start: int, uid: int, minutes: int, channel: str = "room") -> tuple[dict, dict]:
-    return (rtc(103, start, uid=uid, seq=start, channel=channel, platform=7),
-            rtc(104, start + minutes * 60, uid=uid, seq=start + minutes * 60, channel=channel, duration=minutes * 60, reason=1))
-
-
-def some_life(house: House, hours: int = 30, seed: int = 5) -> None:
-    """People come and go in four channels of two apps; a few leave no word."""
-    chance = random.Random(seed)
-    for number in range(hours * 6):
-        start = NOON + number * 600
-        uid, minutes, channel = chance.randrange(20), chance.randrange(1, 300), f"room {chance.randrange(4)}"
-        join, leave = call(start, uid, minutes, channel)
-        house.hear(join, at=start, app=chance.choice(["demo", "other"]))
-        if chance.random() < 0.9:
-            house.hear(leave, *([rtc(101, start, channel=channel)] if chance.random() < 0.2 else []))
-        if chance.random() < 0.1:
-            house.hear(rtc(102, start + 300, channel=channel))
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "data"
-
-
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory):
-    """A directory after thirty hours of life, closed; and what was known then."""
-    root = tmp_path_factory.mktemp("lived") / "data"
-    with House(root, segment_size=20_000) as house:
-        some_life(house, 20)
-        house.checkpoint()
-        some_life(house, 10, seed=6)
-        known = everything(house.projection)
-    return root, known
-
-
-def reopened(root) -> tuple:
-    house = House(root)
-    house.crash()
-    return everything(house.projection)
+from tests.rollups.notices import NOON, rtc
+from tests.services.derived import House, call, everything, live, on_disk, reopened, some_life, some_partition
 
 
 # -- start ------------------------------------------------------------------------------------------------
@@ -142,9 +97,6 @@ def change(path):
 def resealed(path, **members):
     path.write_bytes(seal(unseal(path.read_bytes()) | members))
 
-
-def some_partition(index):
-    return sorted((index / "rollups" / "sessions").rglob("*.jsonl"))[0]
 
 
 @pytest.mark.logs("rebuilding what is derived")
@@ -248,110 +200,6 @@ def test_a_checkpoint_that_fails_is_tried_again(root):
     assert not compare(root).wrong
 
 
-# -- segments and retention ---------------------------------------------------------------------------------
-
-
-def test_after_retention_a_rebuild_starts_from_the_oldest_segment(root):
-    with House(root, segment_size=15_000) as house:
-        some_life(house, 30)
-        house.retire(3)
-        house.checkpoint()
-        known = everything(house.projection)
-        first = house.log.catalog.first_seq
-    assert first > 20 and [int(path.stem) for path in sorted((root / "index" / "live").iterdir())][0] == first
-    assert rebuild(root) == known[0] - first + 1
-    assert reopened(root) == known
-    assert not compare(root).wrong
-
-
-def test_a_boundary_that_is_missing_is_made_again_in_time(root):
-    with House(root, segment_size=15_000) as house:
-        some_life(house, 30)
-        paths = sorted((root / "index" / "live").iterdir())
-        good = [path.read_bytes() for path in paths]
-        paths[2].write_bytes(b"x")
-        paths[3].unlink()
-        house.retire(3)
-        assert paths[2].read_bytes() == good[2] and not paths[0].exists() and not paths[1].exists()
-        house.retire(1)
-        assert paths[3].read_bytes() == good[3]
-
-
-def test_boundaries_of_a_rebuild_are_those_of_the_server(lived, tmp_path):
-    shutil.copytree(lived[0], root := tmp_path / "data")
-    before = {path.name: path.read_bytes() for path in (root / "index" / "live").iterdir()}
-    shutil.rmtree(root / "index")
-    reopened(root)
-    assert {path.name: path.read_bytes() for path in (root / "index" / "live").iterdir()} == before and len(before) > 3
-
-
-@pytest.mark.logs("sessions that were open before seq", "rebuilding what is derived")
-def test_without_its_boundary_a_rebuild_says_what_is_missing(root):
-    with House(root, segment_size=15_000) as house:
-        some_life(house, 30)
-        house.retire(3)
-        known = rows(house.projection)
-    shutil.rmtree(root / "index" / "live")
-    (root / "index" / "checkpoint.json").unlink()
-    for _ in range(2):      # nor is what it starts from taken for the truth the next time
-        house = House(root)
-        house.crash()
-        assert house.projection.why_rebuilt and set(known) <= set(rows(house.projection))
-
-
-def test_boundaries_that_a_rebuild_finds_are_not_trusted(lived, tmp_path):
-    shutil.copytree(lived[0], root := tmp_path / "data")
-    paths = sorted((root / "index" / "live").iterdir())
-    good = [path.read_bytes() for path in paths]
-    paths[2].write_bytes(good[1])
-    paths[1].write_bytes(b"x")
-    (root / "index" / "checkpoint.json").unlink()
-    reopened(root)
-    assert [path.read_bytes() for path in paths] == good
-
-
-# -- comparing ----------------------------------------------------------------------------------------------
-
-
-def test_a_comparison_beside_a_running_server_finds_nothing_wrong(root):
-    with House(root) as house:
-        some_life(house, 6)
-        house.checkpoint()
-        some_life(house, 3, seed=9)
-        result = compare(root)
-        assert (result.wrong, result.notes) == ([], []) and result.records < house.projection.seq
-
-
-def test_a_comparison_names_what_differs(lived, tmp_path):
-    shutil.copytree(lived[0], root := tmp_path / "data")
-    path = some_partition(root / "index")
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([lines[0].replace(b'"reason":1', b'"reason":2'), *lines[1:]]))
-    live_file = next((root / "index").glob("live-*.jsonl"))
-    found = [str(finding) for finding in compare(root).wrong]
-    assert len(found) == 1 and str(path) in found[0] and '"reason":1' in found[0]
-    path.write_bytes(b"".join(lines[1:]))
-    assert any("is gone" in text or "should be" in text or "missing" in text for text in map(str, compare(root).wrong))
-    path.unlink()
-    assert any("is gone" in str(finding) for finding in compare(root).wrong)
-    live_file.unlink()
-    assert "is gone" in str(compare(root).wrong[0])
-
-
-def test_a_comparison_finds_a_live_state_that_is_wrong(lived, tmp_path):
-    shutil.copytree(lived[0], root := tmp_path / "data")
-    house = House(root)
-    house.projection.counts._totals["calls"] += 1
-    house.hear(rtc(101, NOON + 40 * HOUR), at=NOON + 40 * HOUR)
-    house.close()
-    found = [str(finding) for finding in compare(root).wrong]
-    assert len(found) == 2 and all('"saved":"source"' in text for text in found)
-
-
-def test_without_a_checkpoint_there_is_nothing_to_compare(root):
-    with House(root) as house:
-        some_life(house, 1)
-        assert not compare(root).wrong and "next start" in compare(root).notes[0]
 
 
 # -- while it runs ------------------------------------------------------------------------------------------
@@ -371,7 +219,7 @@ def test_what_is_acknowledged_is_seen(root):
 def test_keys_go_into_the_dedup_index(root):
     with House(root) as house:
         house.hear(rtc(103, NOON, seq=1))
-    dedup = Dedup.open(root / "index" / "dedup", store_id=house.log.store_id, first_seq=1, last_seq=1, scan=house.reader.scan,
+    dedup = Dedup.open(root / "index" / "dedup", store_id=house.log.store_id, first_seq=1, last_seq=1, blocks=house.reader.blocks,
                        read_record=house.reader.read)
     with House(root, keys=dedup) as house:
         notice = rtc(104, NOON + 5, seq=2)
@@ -399,17 +247,27 @@ def test_a_step_that_fails_is_told_and_stops_nothing(root, monkeypatch):
     House(root).close()
 
 
+ODD = (b"[]", b'{"seq":2}', b"\xff", b'{"seq":4,"kind":"x","at":"soon"}', b'{"seq":5,"kind":"x","at":7}')
+
+
 @pytest.mark.logs("could not be folded")
 def test_a_line_that_cannot_be_read_stops_nothing():
     folds = Folds(lambda name, line: None)
-    for line in (b"[]", b'{"seq":2}', b"\xff", b'{"seq":1,"kind":"x","at":"soon"}', b'{"seq":1,"kind":"x","at":7}'):
+    for line in ODD:
         assert folds.take(line) is None
     assert folds.seq == folds.failed == 5
 
 
+@pytest.mark.logs("could not be folded")
+def test_a_line_that_cannot_be_read_does_not_take_its_block_along():
+    folds = Folds(lambda name, line: None)
+    good = b'{"seq":6,"kind":"event.received","at":"2026-11-22T03:45:38.799Z","source":"calls"}'
+    folds.take_block(b"\n".join([*ODD, good, b""]))
+    assert (folds.seq, folds.failed, folds.counts.sources["calls"].total) == (6, 5, 1)
+
+
 def test_catching_up_writes_rows_as_it_goes(lived, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FLUSH_BYTES", 500)
-    monkeypatch.setattr(module, "FLUSH_EVERY", 16)
     shutil.copytree(lived[0], root := tmp_path / "data")
     shutil.rmtree(root / "index")
     seen = []

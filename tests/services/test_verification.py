@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from hookserver.core.records import event_draft
+from hookserver.errors import CorruptionError
 from hookserver.services import proof as proof_module
 from hookserver.services.proof import Proof, prove
+from hookserver.services.rebuild import rebuild
 from hookserver.store.checkpoints import Checkpoints, Manifest
 from hookserver.store.datadir import DataDir
 from hookserver.store.dedup import Dedup
@@ -31,7 +33,7 @@ class Store:
         self.log.start(asyncio.get_running_loop())
         reader = Reader(self.log.catalog, self.log.paths, self.log.disk)
         self.dedup = Dedup.open(root / "index" / "dedup", store_id=self.log.store_id, first_seq=1,
-                                last_seq=self.log.durable_seq, scan=reader.scan, read_record=reader.read, tiers=(2, 8))
+                                last_seq=self.log.durable_seq, blocks=reader.blocks, read_record=reader.read, tiers=(2, 8))
         self.checkpoints = Checkpoints(self.log.disk, self.log.paths)
         self.checkpoints.prepare()
         self.rows = RollupFiles(self.log.disk, self.checkpoints.rollups)
@@ -203,3 +205,23 @@ def test_an_empty_directory_is_sound(tmp_path):
         await Store(tmp_path).close()
     asyncio.run(make())
     assert prove(tmp_path).wrong == []
+
+
+def test_a_rebuild_reads_every_line_before_it_changes_anything(data):
+    path = pick(data, "log/*.jsonl", 1)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"\n", len(content) // 2) + 60
+    content[place] ^= 1
+    path.write_bytes(content)
+    before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    with pytest.raises(CorruptionError) as caught:
+        rebuild(data)
+    assert (caught.value.file, caught.value.offset) == (str(path), content.rindex(b"\n", 0, place) + 1)
+    assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
+
+
+def test_a_rebuild_makes_a_wrong_summary_again(data):
+    path = pick(data, "index/segments/*.json")
+    whole, other = path.read_bytes(), pick(data, "index/segments/*.json", 1).read_bytes()
+    path.write_bytes(other)
+    assert rebuild(data) == COUNT and path.read_bytes() == whole

@@ -57,7 +57,12 @@ def test_read(shared):
 
 @pytest.mark.parametrize("first, last", [(1, None), (1, 1), (7, 30), (COUNT, None), (COUNT + 1, None), (30, 7), (-3, 2), (55, 900)])
 def test_scan(shared, first, last):
-    assert bodies(shared.scan(first, last)) == [pair for pair in WANTED if first <= pair[0] <= (last or COUNT)]
+    wanted = [pair for pair in WANTED if first <= pair[0] <= (last or COUNT)]
+    assert bodies(shared.scan(first, last)) == wanted
+    for checked in (False, True):
+        found = list(Reader(shared.catalog, shared.paths, shared.disk, checked=checked).blocks(first, last))
+        assert all(block.endswith(b"\n") for _, block in found)
+        assert bodies((seq, line) for start, block in found for seq, line in enumerate(block.split(b"\n")[:-1], start)) == wanted
 
 
 @pytest.mark.parametrize("before", [None, 1, 2, 17, COUNT, COUNT + 1, 900, 0, -1])
@@ -187,6 +192,8 @@ def test_a_segment_that_became_shorter_is_told(tmp_path):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(CorruptionError):
         list(reader.scan(1))
+    with pytest.raises(CorruptionError):
+        list(Reader(reader.catalog, paths, disk, checked=True).blocks(1))
     with pytest.raises(CorruptionError):
         reader.read(4)
 

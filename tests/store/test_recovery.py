@@ -6,13 +6,17 @@ Each case that may start goes on appending, and the independent reader judges th
 from __future__ import annotations
 
 import errno
+import json
 import random
+from collections import Counter
 
 import pytest
 
 from hookserver.core.records import event_draft
 from hookserver.errors import CorruptionError
+from hookserver.store import recovery
 from hookserver.store.disk import Disk
+from hookserver.store.lines import count_good
 from hookserver.store.log import Log
 from hookserver.store.segments import read_summary
 from hookserver.store.verify import Verification, scrub_segment
@@ -356,6 +360,57 @@ def test_a_directory_named_like_a_segment_is_a_stranger(data):
     (data / "log" / "2026-11-22-000000000099.jsonl").mkdir()
     with driving(data) as driver:
         assert driver.append(b"new")[0].seq == 13
+
+
+# how much is read
+
+class CountingDisk(Disk):
+    """``taken``: bytes read, by the name of the file."""
+
+    def __init__(self):
+        self.names, self.taken = {}, Counter()
+
+    def open_read(self, path):
+        fd = super().open_read(path)
+        self.names[fd] = path.name
+        return fd
+
+    def read_at(self, fd, count, offset):
+        data = super().read_at(fd, count, offset)
+        self.taken[self.names.get(fd)] += len(data)
+        return data
+
+
+def test_after_an_orderly_stop_the_last_segment_is_not_read_line_by_line(data, monkeypatch):
+    """Its bytes are compared with the checksum in its summary; only lines that came later are checked one by one."""
+    checked = []
+    monkeypatch.setattr(recovery, "count_good", lambda lines, seq: checked.extend(lines) or count_good(lines, seq))
+    summary = data / "index/segments" / f"{segment(data).stem}.json"
+    stopped = summary.read_bytes()
+    with driving(data) as driver:
+        assert (checked, driver.log.last_seq, summary.exists()) == ([], 12, False)
+        driver.append(b"new")
+    summary.write_bytes(stopped)        # a loss of power may bring it back
+    with driving(data) as driver:
+        assert (len(checked), driver.log.last_seq) == (1, 13)
+    summary.unlink()                    # and a kill leaves none
+    with driving(data) as driver:
+        assert (len(checked), driver.log.last_seq) == (1 + 13, 13)
+        assert driver.append(b"newer")[0].seq == 14
+    assert contents(data) == expected([*BODIES, b"new", b"newer"])
+    assert json.loads(summary.read_bytes()).keys() - {"crc"} == fsck.summary_of(segment(data), 1).keys()
+    assert fsck.summary_of(segment(data), 1).items() <= json.loads(summary.read_bytes()).items()
+
+
+def test_a_start_reads_the_two_ends_of_a_closed_segment_and_no_more(tmp_path):
+    fill(tmp_path / "data", [b"x" * 3_000] * 200, segment_size=200_000)
+    disk = CountingDisk()
+    with driving(tmp_path / "data", disk):
+        pass
+    closed = sorted((tmp_path / "data/log").iterdir())[:-1]
+    assert len(closed) >= 3
+    for path in closed:
+        assert disk.taken[path.name] <= 2 * 16_384 < path.stat().st_size
 
 
 # the disk fails while we look

@@ -41,8 +41,9 @@ def test_kept_up_to_date_equals_read_from_the_lines(events, records, size):
             one = draft(body, source=source, type=kind) if is_event else Draft("task.x", b'"source":"s"', b"1")
             line = one.line(seq, 5, at_ms, "abcd")
             live.add(one.kind, one.source, one.type, at_ms, len(line))
-            read.add_line(line[:-1])
             lines.append(line)
+        for part in (lines[:3], lines[3:]):
+            read.add_lines([line[:-1] for line in part], b"".join(part))
         assert live.members() == read.members()
         starts = [sum(map(len, lines[:n])) for n in range(len(lines) + 1)]
         for seq in range(5, 5 + len(lines)):
@@ -56,7 +57,8 @@ def test_a_summary_comes_back(tmp_path):
     paths.summaries.mkdir(parents=True)
     info = SegmentInfo(NAME)
     for number in range(300):
-        info.add_line(draft(b"x", type="t%d" % (number % 3)).line(5 + number, 5, 1000 * number, "abcd")[:-1])
+        line = draft(b"x", type="t%d" % (number % 3)).line(5 + number, 5, 1000 * number, "abcd")
+        info.add_lines([line[:-1]], line)
     info.crc = 0xfedcba98
     write_summary(Disk(), paths, info)
     again = read_summary(Disk(), paths, NAME)

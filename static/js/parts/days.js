@@ -6,10 +6,13 @@ import { now, utcDate, utcDayText } from "../times.js";
 const DAY_MS = 86_400_000;
 const PRESETS = [["", "All days"], ["1", "Today"], ["7", "Last 7 days"], ["30", "Last 30 days"], ["90", "Last 90 days"], ["custom", "From … to …"]];
 
+/** How many days back a query asks for, today included; null when it does not. */
+const daysOf = (query) => (/^[1-9]\d{0,3}$/.test(query.get("days") ?? "") ? Number(query.get("days")) : null);
+
 /** {start_date, end_date} as the API takes them; empty for no limit. */
 export function rangeOf(query) {
-  const days = Number(query.get("days"));
-  if (days > 0) return { start_date: utcDate(now() - (days - 1) * DAY_MS), end_date: utcDate(now()) };
+  const days = daysOf(query);
+  if (days !== null) return { start_date: utcDate(now() - (days - 1) * DAY_MS), end_date: utcDate(now()) };
   return { start_date: query.get("from") ?? "", end_date: query.get("to") ?? "" };
 }
 
@@ -20,9 +23,8 @@ export function rangeQuery(query) {
 
 /** The range in words. */
 export function rangeText(query) {
-  const days = query.get("days");
-  const preset = PRESETS.find(([key]) => key === days);
-  if (preset && days) return preset[1];
+  const days = daysOf(query);
+  if (days !== null) return PRESETS.find(([key]) => key === String(days))?.[1] ?? `Last ${days} days`;
   const [from, to] = [query.get("from"), query.get("to")];
   if (from && from === to) return utcDayText(from);
   if (from && to) return `${utcDayText(from)} to ${utcDayText(to)}`;

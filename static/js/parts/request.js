@@ -20,7 +20,7 @@ export function checkList(items) {
   if (!items.length) return h("p", { class: "quiet small pad" }, "No check was recorded.");
   return h("ul", { class: "checks" }, items.map(({ check, ok, detail }) => h("li", { class: ok === false ? "bad" : ok === true ? "ok" : "" },
     icon(ok === false ? "cross" : ok === true ? "done" : "dash", ok === false ? "failed" : ok === true ? "passed" : "not made"),
-    h("span", { class: "strong" }, sent(check)), detail ? sent(detail, { tag: "span", class: "soft" }) : null)));
+    h("span", { class: "strong" }, sent(check)), detail && detail !== "passed" ? sent(detail, { tag: "span", class: "soft" }) : null)));
 }
 
 /** The first bytes of a base64 text as offset, hex and printable characters. */

@@ -7,14 +7,14 @@ import { time } from "../times.js";
 import { sourceTag } from "./sources.js";
 import { value } from "./value.js";
 
-/** `rtc.user_joined` with its family set back. */
+/** `rtc.user_joined` with its family set back; a narrow column breaks it between words. */
 export function typeName(type) {
   const text = String(type ?? "");
-  const dot = text.indexOf(".");
-  if (dot < 0) return sent(text, { class: "type" });
-  const node = sent(text.slice(dot + 1), { class: "type" });
-  node.prepend(h("span", { class: "family" }, text.slice(0, dot + 1)));
-  return node;
+  if (!text) return sent(text, { class: "type" });
+  const family = text.slice(0, text.indexOf(".") + 1);
+  const words = text.slice(family.length).split(/(?<=_)/);
+  return h("bdi", { class: "sent type" }, family ? [h("span", { class: "family" }, family), h("wbr")] : null,
+    words.flatMap((word, index) => (index ? [h("wbr"), word] : [word])));
 }
 
 /** The columns' names over a list of events. */

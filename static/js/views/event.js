@@ -60,7 +60,7 @@ function facts(event) {
     ["App", event.app ? h("a", { class: "row-link", href: link(["agora", event.app]) }, sent(event.app)) : undefined],
     ["Channel", event.channel ? channelLink(event.app, event.channel) : undefined],
     ["User", event.uid === null || event.uid === undefined ? undefined : event.type.startsWith("rtc.") ? userLink(event.app, event.uid) : sent(String(event.uid))],
-    ["Type", h("a", { class: "row-link", href: link(["events"], { type: event.type }) }, sent(event.type))],
+    ["Type", h("a", { class: "row-link", href: link(["events"], { type: event.type }) }, typeName(event.type))],
     ["Request", h("span", { class: "mono" }, sent(`${event.method} ${event.path}`))],
     ["From", event.client ? h("span", { class: "mono" }, sent(event.client)) : null, "The address is not known"],
     ["Size", bytes(event.size)],

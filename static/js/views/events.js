@@ -10,7 +10,7 @@ import { eventHead, eventRow } from "../parts/rows.js";
 import { learnSources } from "../parts/sources.js";
 import { emptyBox, errorBox, skeleton } from "../parts/states.js";
 import { go, link } from "../router.js";
-import { fromLocalInput, RANGES, shortStamp, sinceOf, toLocalInput } from "../times.js";
+import { fromLocalInput, moment, RANGES, shortStamp, sinceOf, toLocalInput } from "../times.js";
 
 const PAGE = 50;
 const KEPT_LISTS = 8;
@@ -114,9 +114,11 @@ function fields(page) {
   };
 }
 
+const momentText = (iso) => (moment(iso) === null ? iso : shortStamp(moment(iso)));
+
 function chipList(page) {
   const query = page.query;
-  const texts = { q: (v) => `“${v}”`, range: (v) => RANGES.find(([key]) => key === v)?.[1] ?? v, since: (v) => shortStamp(Date.parse(v)), until: (v) => shortStamp(Date.parse(v)) };
+  const texts = { q: (v) => `“${v}”`, range: (v) => RANGES.find(([key]) => key === v)?.[1] ?? v, since: momentText, until: momentText };
   const names = { q: "contains", source: "source", type: "type", app: "app", range: "time", since: "from", until: "to" };
   const set = FILTERS.filter((name) => query.get(name));
   const clear = (list) => page.setQuery(Object.fromEntries(list.map((name) => [name, ""])));

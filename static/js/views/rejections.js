@@ -43,7 +43,7 @@ function nothing(page) {
     return emptyBox("Nothing matches", "No kept rejection fits these filters.", { action: h("a", { class: "button", href: "#/rejections" }, "Clear the filters") });
   }
   return emptyBox("Nothing was refused", "A request with a bad signature, or to a path without a source, would be kept here with its cause. To see one:", {
-    command: "curl -i -X POST -d '{}' http://127.0.0.1:8080/nobody/webhooks",
+    command: `curl -i -X POST -d '{}' ${location.origin}/nobody/webhooks`,
   });
 }
 
