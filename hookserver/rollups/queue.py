@@ -23,6 +23,7 @@ from hookserver.rollups.rows import directory
 NAME = "queue"
 VERSION = 1
 
+KINDS = frozenset({MADE, ATTEMPTED, ANSWERED, CHANGED, DESTINATION_CHANGED})    # of records that are a ``Step``
 ROWS = "deliveries"         # rows of tasks that have ended
 TRIES_KEPT = 100            # of the records about one task, the last ones
 
@@ -80,7 +81,6 @@ class Queue:
         self.tries: dict[str, tuple[int, ...]] = {}
         self._pins: dict[int, int] = {}             # seq of a record -> tasks that carry its content
         self._changed: dict[str, None] | None = None
-        self._switched: dict[str, None] = {}
 
     # -- the step ---------------------------------------------------------------------------------
 
@@ -179,8 +179,6 @@ class Queue:
             self.disabled[step.target] = step.why
         else:
             self.disabled.pop(step.target, None)
-        if self._changed is not None:
-            self._switched[step.target] = None
 
     # -- asking -----------------------------------------------------------------------------------
 
@@ -196,11 +194,6 @@ class Queue:
         """
         changed, self._changed = self._changed, {}
         return list(changed) if changed else []
-
-    def take_switched(self) -> list[str]:
-        """Destinations that were disabled or enabled since the last call (and since the first ``take_changed``)."""
-        switched, self._switched = self._switched, {}
-        return list(switched)
 
     def _note(self, task: str) -> None:
         if self._changed is not None:
