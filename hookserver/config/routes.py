@@ -9,6 +9,7 @@ from hookserver.config.secrets import Context, expand
 from hookserver.config.sections import REQUIRED, Key, Section
 from hookserver.config.tree import Listing, Node, Place, Table
 from hookserver.config.values import NAMES, Kind
+from hookserver.core import conditions
 from hookserver.core.conditions import Condition
 
 _NUMBERS = {"int": (r"0|-?[1-9][0-9]{0,17}", int), "float": (r"-?[0-9]{1,18}\.[0-9]{1,18}", float)}
@@ -34,10 +35,22 @@ def plain(node: Node, context: Context) -> object:
 
 
 def _when(node: Node, context: Context) -> Condition:
-    if not isinstance(node, Table):
-        raise node.place.error("must be a mapping of fields to conditions", "for example {type: push}")
-    plain(node, context)
-    raise node.place.error("this version does not have conditions yet", "take it out")
+    try:
+        return conditions.compile(plain(node, context))
+    except conditions.BadCondition as error:
+        raise _place(node, error.path).error(error.why) from None
+
+
+def _place(node: Node, path: tuple[str | int, ...]) -> Place:
+    """Where in the file the path leads."""
+    place = node.place
+    for part in path:
+        if isinstance(node, Table) and part in node.entries:
+            place, node = node.key_places[part], node.entries[part]
+        elif isinstance(node, Listing) and type(part) is int:
+            node = node.items[part]
+            place = node.place
+    return place
 
 
 def _build_route(values: dict, place: Place, context: Context) -> RouteRule:
