@@ -33,6 +33,7 @@ from hookserver.core.requests import Answer, InboundRequest
 from hookserver.core.signatures import NOT_CHECKED, Verdict
 from hookserver.errors import Refused, StorageUnavailable
 from hookserver.providers import agora
+from hookserver.services.routing import Routing
 
 log = logging.getLogger("hookserver.intake")
 
@@ -69,11 +70,12 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
 
 
 class Examined(msgspec.Struct, frozen=True, gc=False):
-    """What the body turned out to be. ``key`` is None for what is never a duplicate."""
+    """What the body turned out to be. ``key`` is None for what is never a duplicate. ``to``: the chosen destinations."""
 
     verdict: Verdict
     type: str
     key: str | None
+    to: tuple[str, ...]
 
 
 class Intake:
@@ -91,6 +93,7 @@ class Intake:
         self._body_limit = config.limits.body
         self._limiter = RateLimiter(config.limits.rate)
         self._routes = _routes(config, self._limiter)
+        self._routing = Routing(config.routes)
         self._in_flight: dict[tuple[str, str], asyncio.Future] = {}
         self.accepted: Counter[str] = Counter()    # source -> records made
         self.duplicates: Counter[str] = Counter()  # source -> answered without a new record
@@ -150,9 +153,9 @@ class Intake:
             if len(request.body) > route.limit:
                 raise Refused("too_large", f"The body is larger than the {route.limit} bytes that are accepted here.")
             if len(request.body) > LARGE_BODY:
-                examined = await asyncio.get_running_loop().run_in_executor(self._threads, _examine, route, request)
+                examined = await asyncio.get_running_loop().run_in_executor(self._threads, _examine, route, request, self._routing)
             else:
-                examined = _examine(route, request)
+                examined = _examine(route, request, self._routing)
             return await self._keep(route, request, examined)
         except Refused as refused:
             return self.refuse(request, refused, source=route.source if route else None)
@@ -184,7 +187,7 @@ class Intake:
         return self._log.append(event_draft(
             source=route.source, provider=agora.NAME, type=examined.type, key=examined.key, app=route.app_id,
             method=request.method, path=path, client=request.client, headers=request.headers, body=request.body,
-            is_json=True, checks={"signature": examined.verdict.text}))
+            is_json=True, checks={"signature": examined.verdict.text}, to=examined.to))
 
     def _settled(self, slot: tuple[str, str], done: asyncio.Future) -> None:
         self._in_flight.pop(slot, None)
@@ -242,8 +245,8 @@ def _routes(config: Config, general: RateLimiter) -> dict[str, Route]:
     return routes
 
 
-def _examine(route: Route, request: InboundRequest) -> Examined:
-    """Signature first, JSON only of what is authentic. Raises Refused. Runs in any thread."""
+def _examine(route: Route, request: InboundRequest, routing: Routing) -> Examined:
+    """Signature first, JSON only of what is authentic, then its way on. Raises Refused. Runs in any thread."""
     if route.app.verify == "none":
         verdict = NOT_CHECKED
     else:
@@ -257,7 +260,9 @@ def _examine(route: Route, request: InboundRequest) -> Examined:
                                   f"column {error.column}.") from None
     if type(value) is not dict:
         raise Refused("bad_json", f"The body is a JSON {_JSON_NAMES[type(value)]}; an object is expected.")
-    return Examined(verdict, agora.event_type(value), agora.dedup_key(route.app_id, value))
+    type_name = agora.event_type(value)
+    return Examined(verdict, type_name, agora.dedup_key(route.app_id, value),
+                    routing.choose(route.source, type_name, request.client, request.headers, value))
 
 
 def _unmatched() -> Refused:

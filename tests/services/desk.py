@@ -77,11 +77,11 @@ def notice(number: int = 1, **members) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def desk(folder, *, rate="100000/s", **parts):
-    """An open desk; everything is closed at the end."""
+async def desk(folder, *, rate="100000/s", more="", **parts):
+    """An open desk; everything is closed at the end. ``more``: further sections of conf.yaml."""
     import asyncio
     file = folder / "conf.yaml"
-    file.write_text(CONF.format(rate=rate))
+    file.write_text(CONF.format(rate=rate) + more)
     file.chmod(0o600)
     log = Log.open(folder / "data", clock=lambda: int(time.time() * 1000), **parts)
     reader = Reader(log.catalog, log.paths)

@@ -335,3 +335,23 @@ def test_no_request_makes_it_stumble(tmp_path):
         for record in found.records():
             assert record.app in ("demo", "open")
     run(tmp_path, scene)
+
+
+ROUTES = """\
+destinations:
+  ci: {type: http, url: "http://127.0.0.1:9/ci"}
+  all: {type: http, url: "http://127.0.0.1:9/all"}
+routes:
+  - {from: calls, when: {payload.payload.uid: 12, header.Content-Type: {prefix: application/json}}, to: ci}
+  - {from: "*", to: [all, ci]}
+"""
+
+
+@pytest.mark.parametrize("padding", [0, 40_000])    # the second one is examined in a thread
+def test_the_chosen_destinations_are_in_the_record(tmp_path, padding):
+    async def play():
+        async with desk(tmp_path, more=ROUTES) as d:
+            await d.post(notice(1, more="x" * padding))
+            await d.post(notice(2, payload={"uid": 13}, more="x" * padding))
+            return [record.to for record in d.records()]
+    assert asyncio.run(play()) == [["ci", "all"], ["all", "ci"]]
