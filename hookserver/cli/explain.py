@@ -7,14 +7,16 @@ import shlex
 import sys
 from pathlib import Path
 
+from hookserver.core.conditions import Step
 from hookserver.core.records import EVENT, Record
-from hookserver.errors import CODES
+from hookserver.errors import CODES, ConfigError
 from hookserver.services.checks import checks_of, checks_of_rejection
 from hookserver.services.recorded import Found, Recorded, rejection
 from hookserver.services.refusals import ADVICE
+from hookserver.services.routing import Routing
 from hookserver.services.summaries import title_of
 
-from hookserver.cli.configured import recorded_directory
+from hookserver.cli.configured import read_config, recorded_directory
 from hookserver.cli.words import NoSuchThing
 
 
@@ -33,13 +35,22 @@ def explain(args: argparse.Namespace) -> int:
         if found is None:
             raise NoSuchThing(f"{args.id} is not in {data / 'log'}; ids look like evt_k3f9q2_18342, rej_k3f9q2_12 or 18342 "
                               f"(a seq; the log holds {recorded.first_seq} to {recorded.last_seq})")
-        lines = story_of_event(found)
+        lines = story_of_event(found, routes_today(args))
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
 
-def story_of_event(found: Found) -> list[str]:
-    """What it was, each check, where it is."""
+def routes_today(args: argparse.Namespace) -> tuple[Path, Routing] | None:
+    """The routes of the configuration, and its file; None when there is none that can be used."""
+    try:
+        conf = read_config(args)
+    except ConfigError:
+        return None     # a copy of the data can be looked at anywhere
+    return conf.file, Routing(conf.routes)
+
+
+def story_of_event(found: Found, today: tuple[Path, Routing] | None = None) -> list[str]:
+    """What it was, each check, what each route says, where it is."""
     record = found.record
     lines = [f"{record.id}: accepted, and on disk", "", row("what", f"{record.type or record.kind}, {title_of(record)}"),
              row("when", f"{record.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC")]
@@ -47,6 +58,7 @@ def story_of_event(found: Found) -> list[str]:
         lines += [row("request", f"{record.method} {record.path} from {record.client}, {record.size} bytes"), "",
                   "The checks, in their order:"]
         lines += [row(name, verdict) for name, verdict in verdicts(record)]
+        lines += trace(record, *today) if today else ["", "Its routes: there is no configuration to read them from."]
     first, last = found.batch_seqs
     lines += ["", "Where it is:", row("file", str(found.file)),
               row("bytes", f"{found.offset} to {found.offset + found.length}, seq {record.seq}"),
@@ -58,7 +70,28 @@ def story_of_event(found: Found) -> list[str]:
 def verdicts(record: Record) -> list[tuple[str, str]]:
     """Check -> its verdict; then where the event goes."""
     rows = [(check.check, check.detail) for check in checks_of(record)]
-    return rows[:-1] + ([("routes", ", ".join(record.to))] if record.to else []) + rows[-1:]
+    return rows[:-1] + ([("goes to", ", ".join(record.to))] if record.to else []) + rows[-1:]
+
+
+def trace(record: Record, file: Path, routing: Routing) -> list[str]:
+    """What each of today's routes says of an event, with every comparison."""
+    told, to_today = routing.retrace(record)
+    if not told:
+        return ["", f"Its routes: {file} has none."]
+    lines = ["", f"Its routes, by {file} as it is now:"]
+    for verdict in told:
+        other = "; another source" if verdict.why == "source" else ""
+        lines.append(row("yes" if verdict.matched else "no", f"{verdict.place}: {', '.join(verdict.sources)} -> {', '.join(verdict.to)}{other}"))
+        lines += [row("", f"  {comparison(step)}") for step in verdict.steps]
+    if list(to_today) != record.to:
+        lines += [row("today", f"it would go to {', '.join(to_today) or 'nobody'}; when it came, the routes said {', '.join(record.to) or 'nobody'}")]
+    return lines
+
+
+def comparison(step: Step) -> str:
+    """``no   payload.n is above 5; it is 3``"""
+    where = f"({step.where}) " if step.where else ""
+    return f"{'yes' if step.ok else 'no':<5}{where}{step.field} {step.test} {step.expected}".rstrip() + f"; it is {step.actual}"
 
 
 def story_of_rejection(refused, file: Path) -> list[str]:

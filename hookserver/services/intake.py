@@ -93,7 +93,7 @@ class Intake:
         self._body_limit = config.limits.body
         self._limiter = RateLimiter(config.limits.rate)
         self._routes = _routes(config, self._limiter)
-        self._routing = Routing(config.routes)
+        self.routing = Routing(config.routes)
         self._in_flight: dict[tuple[str, str], asyncio.Future] = {}
         self.accepted: Counter[str] = Counter()    # source -> records made
         self.duplicates: Counter[str] = Counter()  # source -> answered without a new record
@@ -153,9 +153,9 @@ class Intake:
             if len(request.body) > route.limit:
                 raise Refused("too_large", f"The body is larger than the {route.limit} bytes that are accepted here.")
             if len(request.body) > LARGE_BODY:
-                examined = await asyncio.get_running_loop().run_in_executor(self._threads, _examine, route, request, self._routing)
+                examined = await asyncio.get_running_loop().run_in_executor(self._threads, _examine, route, request, self.routing)
             else:
-                examined = _examine(route, request, self._routing)
+                examined = _examine(route, request, self.routing)
             return await self._keep(route, request, examined)
         except Refused as refused:
             return self.refuse(request, refused, source=route.source if route else None)

@@ -19,6 +19,7 @@ from hookserver.core.records import Record, raw_body
 from hookserver.errors import CorruptionError, Refused
 from hookserver.services.checks import Check, checks_of
 from hookserver.services.curl import curl_command
+from hookserver.services.routing import Routing, RouteVerdict
 from hookserver.services.search import Search
 from hookserver.services.summaries import Summary, event_in, subject_of, summary_of
 from hookserver.store.reader import Progress, Reader
@@ -87,6 +88,8 @@ class Detail(Summary, frozen=True):
 
     ``raw_text`` is the body when it is UTF-8, else ``raw_base64``; each None when it is too long to show. ``older`` and
     ``newer`` are the ids of the events beside it in the log, None at its ends; ``channel`` and ``uid`` whom it tells of.
+    ``to``: the destinations chosen when it came; ``routes``: what each of today's routes says of it; ``to_today``: what
+    follows from that.
     """
 
     method: str
@@ -103,6 +106,8 @@ class Detail(Summary, frozen=True):
     newer: str | None
     channel: str | None
     uid: int | str | None
+    routes: list[RouteVerdict]
+    to_today: tuple[str, ...]
 
 
 class Raw(NamedTuple):
@@ -123,9 +128,9 @@ class Missed(NamedTuple):
 class Events:
     """Reads the log for the API. ``base_url`` is for the curl commands; ``threads`` does the reading."""
 
-    def __init__(self, reader: Reader, store_id: str, *, base_url: str, threads: Executor | None = None,
+    def __init__(self, reader: Reader, store_id: str, *, base_url: str, routing: Routing = Routing(), threads: Executor | None = None,
                  steady: Callable[[], float] = time.monotonic, budget: float = BUDGET):
-        self._reader, self._store_id, self._base_url = reader, store_id, base_url
+        self._reader, self._store_id, self._base_url, self._routing = reader, store_id, base_url, routing
         self._threads, self._steady, self._budget = threads, steady, budget
 
     async def page(self, wanted: Filter, *, limit: int = 50, before: int | None = None) -> Page:
@@ -201,13 +206,14 @@ class Events:
         text = _as_text(body) if shown else None
         pretty = msgspec.json.format(bytes(record.payload), indent=2).decode() if shown and _is_json(record) else None
         channel, uid = subject_of(record)
+        verdicts, to_today = self._routing.retrace(record)
         headers = [(name, value) for name, values in record.headers.items()
                    for value in (values if isinstance(values, list) else [values])]
         return Detail(
             **msgspec.structs.asdict(summary_of(record)), method=record.method, path=record.path, headers=headers,
             checks=checks_of(record), to=record.to, key=record.key, payload_text=pretty, raw_text=text,
             raw_base64=body if shown and text is None else None, channel=channel, uid=uid,
-            older=self._beside(record.seq, -1), newer=self._beside(record.seq, 1),
+            routes=verdicts, to_today=to_today, older=self._beside(record.seq, -1), newer=self._beside(record.seq, 1),
             curl=curl_command(self._base_url, record.method, record.path, headers, body, record.id))
 
     def _beside(self, seq: int, step: int) -> str | None:

@@ -62,6 +62,11 @@ class Routing:
         """The verdict of each route, in their order."""
         return [_verdict(rule, subject) for rule in self._rules]
 
+    def retrace(self, record: Record) -> tuple[list[RouteVerdict], tuple[str, ...]]:
+        """The verdicts on a recorded event, and where it would go by them."""
+        verdicts = self.explain(subject_of(record)) if self._rules else []
+        return verdicts, tuple(dict.fromkeys(name for verdict in verdicts if verdict.matched for name in verdict.to))
+
 
 def _concerns(rule: RouteRule, source: str) -> bool:
     return source in rule.sources or EVERY in rule.sources
