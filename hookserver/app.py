@@ -27,7 +27,7 @@ import msgspec
 from tornado import netutil
 
 from hookserver import __version__
-from hookserver.config import Config
+from hookserver.config import AgoraSource, Config
 from hookserver.errors import ConfigError
 from hookserver.providers.agora_names import mappings
 from hookserver.services import journal
@@ -147,7 +147,7 @@ class App:
     def _build(self) -> None:
         """Everything that stands on the store. On the loop."""
         config, loop = self.config, asyncio.get_running_loop()
-        app_ids = {app_id for source in config.sources.values() for app_id in source.apps}
+        app_ids = {app_id for source in config.sources.values() if isinstance(source, AgoraSource) for app_id in source.apps}
         self.lag = LoopLag(loop)
         self.hub = Hub(summaries)
         self.rejections.on_added = self.hub.rejection

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "providers": {"core"},
     "rollups": {"core"},
     "store": {"core", "errors"},
-    "config": {"core", "errors"},
+    "config": {"core", "providers", "errors"},
     "tasks": {"core", "config", "errors"},
     "services": {"core", "providers", "rollups", "store", "tasks", "config", "errors"},
     "web": {"services", "core", "config", "errors"},

@@ -8,9 +8,8 @@ import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import quote
 
-from hookserver.config import AgoraSource, Config, tree
+from hookserver.config import AgoraSource, Config, Source, tree
 from hookserver.services.senders import local_url
 
 from hookserver.cli.configured import read_config
@@ -41,19 +40,39 @@ def sample() -> Path:
 
 
 def overview(conf: Config) -> list[str]:
-    """Address, data directory, each source with its URLs and the origin of its secrets, warnings."""
+    """Address, data directory, each source with its URLs and the origin of its secrets, where events go, warnings."""
     rows = [("listens on", local_url(conf)), ("data", data_row(conf)), ("retention", retention_row(conf))]
     rows += [("site_url", conf.server.site_url or "not set; the URLs below are those of this machine")]
     lines = columns(rows)
     origins = secret_origins(conf)
     for source in conf.sources.values():
         lines += ["", f"source {source.name} ({source.type}); duplicates are known for {long_spell(source.dedup_window)}"]
-        for app_id, url in hook_urls(conf, source):
-            signed = "unsigned requests are taken" if source.apps[app_id].verify == "none" else \
-                "signed; secret from " + " or ".join(origins.get((source.name, app_id), []))
-            lines += columns([(f"app {app_id}", url), ("", signed)])
+        for name, url in hook_urls(conf, source):
+            signed = "unsigned requests are taken" if name in source.unsigned else \
+                "signed; secret from " + " or ".join(origins.get((source.name, name), []))
+            lines += columns([(f"app {name}" if isinstance(source, AgoraSource) else "path", url), ("", signed)])
+    lines += sending(conf)
     if conf.warnings:
         lines += ["", *(f"warning: {warning}" for warning in conf.warnings)]
+    return lines
+
+
+def sending(conf: Config) -> list[str]:
+    """Destinations and routes, and what the job service and notices need to be known."""
+    lines = []
+    for destination in conf.destinations.values():
+        retries = len(destination.retry.schedule)
+        lines += ["", f"destination {destination.name} ({destination.type})",
+                  *columns([("to", destination.place), ("", f"{spell(destination.timeout)} for one attempt, up to {retries} more after it; "
+                            f"{destination.concurrency} at the same time")])]
+    if conf.routes:
+        lines += ["", "routes", *columns([(rule.place, f"{', '.join(rule.sources)} → {', '.join(rule.to)}"
+                                           + ("" if rule.when is None else ", on conditions")) for rule in conf.routes])]
+    if conf.jobs is not None:
+        lines += ["", "job service", *columns([("worker", conf.jobs.worker.type), ("retries", f"the webhook of a finished job is sent up to "
+                                               f"{len(conf.jobs.retry.schedule)} more times")])]
+    if conf.notify.on:
+        lines += ["", "notices", *columns([(", ".join(conf.notify.on), f"→ {', '.join(conf.notify.to)}")])]
     return lines
 
 
@@ -62,10 +81,10 @@ def columns(rows: list[tuple[str, str]]) -> list[str]:
     return [f"  {name:<12} {value}" for name, value in rows]
 
 
-def hook_urls(conf: Config, source: AgoraSource, base: str | None = None) -> list[tuple[str, str]]:
-    """(app id, URL to enter at the sender). ``base`` is used when no site_url is configured."""
+def hook_urls(conf: Config, source: Source, base: str | None = None) -> list[tuple[str, str]]:
+    """(app id or name, URL to enter at the sender). ``base`` is used when no site_url is configured."""
     base = conf.server.site_url or base or local_url(conf)
-    return [(app_id, f"{base}/{quote(app_id, safe='')}/webhooks") for app_id in source.apps]
+    return [(name, base + path) for name, path in source.paths.items()]
 
 
 def data_row(conf: Config) -> str:
@@ -88,21 +107,22 @@ def long_spell(seconds: float) -> str:
 
 
 def secret_origins(conf: Config) -> dict[tuple[str, str], list[str]]:
-    """(source, app id) -> in words, where each of its secrets comes from. Never a secret."""
+    """(source, app id or name) -> in words, where each of its secrets comes from. Never a secret."""
     origins: dict[tuple[str, str], list[str]] = {}
-    for source, app_id, scalar in secret_scalars(tree.read_tree(conf.file)):
-        origins.setdefault((source, app_id), []).append(origin(scalar, conf))
+    for source, name, scalar in secret_scalars(tree.read_tree(conf.file)):
+        origins.setdefault((source, name), []).append(origin(scalar, conf))
     return origins
 
 
 def secret_scalars(root: tree.Table):
-    """(source, app id, the secret as written), of a tree that has been found good."""
+    """(source, app id or name, the secret as written), of a tree that has been found good."""
     sources = root.entries.get("sources")
     for source, settings in sources.entries.items() if sources else ():
-        for app_id, app in settings.entries["apps"].entries.items():
-            secrets = app.entries.get("secrets")
+        apps, verify = settings.entries.get("apps"), settings.entries.get("verify")
+        for name, holder in apps.entries.items() if apps else [(source, verify)]:
+            secrets = holder.entries.get("secrets") if isinstance(holder, tree.Table) else None
             for scalar in secrets.items if secrets else ():
-                yield source, app_id, scalar
+                yield source, name, scalar
 
 
 def origin(scalar: tree.Scalar, conf: Config) -> str:

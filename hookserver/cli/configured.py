@@ -22,7 +22,7 @@ def read_config(args: argparse.Namespace, *, generate: bool = False) -> config.C
     return config.load(args.conf, data=args.data, generate=generate)
 
 
-def source_named(conf: config.Config, name: str) -> config.AgoraSource:
+def source_named(conf: config.Config, name: str) -> config.Source:
     """The source called ``name``; UsageError that lists those there are."""
     if name not in conf.sources:
         known = ", ".join(sorted(conf.sources)) or "none"

@@ -20,6 +20,8 @@ def send(args: argparse.Namespace) -> int:
     """Post ``--count`` events; exit code 1 if one answer is not the expected one."""
     conf = read_config(args)
     source = source_named(conf, args.source)
+    if not isinstance(source, AgoraSource):
+        raise UsageError(f"source {source.name} is of type {source.type}; samples can be made of agora sources only")
     app_id, secret = app_of(conf, source, args.app)
     url = args.url or address(conf)
     senders.probe(url)

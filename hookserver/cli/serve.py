@@ -7,7 +7,7 @@ import argparse
 import msgspec
 
 from hookserver import __version__, app
-from hookserver.config import Config
+from hookserver.config import AgoraSource, Config
 
 from hookserver.cli.check import columns, hook_urls
 from hookserver.cli.configured import read_config
@@ -30,6 +30,7 @@ def welcome(conf: Config, dashboard: str) -> str:
     for source in conf.sources.values():
         rows += [(f"{source.name}", url) for _, url in hook_urls(conf, source, base)]
     rows.append(("data", str(conf.data)))
-    if conf.sources:
-        rows.append(("try it", f"hookserver send {next(iter(conf.sources))}   (in a second terminal)"))
+    callers = [source.name for source in conf.sources.values() if isinstance(source, AgoraSource)]
+    if callers:
+        rows.append(("try it", f"hookserver send {callers[0]}   (in a second terminal)"))
     return "\n".join([f"hookserver {__version__}", *columns(rows)])

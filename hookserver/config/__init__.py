@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hookserver.config import names, sections, spec, tree
-from hookserver.config.model import AgoraApp, AgoraSource, Config, Limits, Server, StoreSettings, Tls
+from hookserver.config.model import AgoraApp, AgoraSource, Config, GenericSource, Limits, Server, Source, StoreSettings, Tls
 from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Each, Many, Section
+from hookserver.config.showing import masked
 from hookserver.core.ratelimit import Rate
 from hookserver.errors import ConfigError
 
-__all__ = ["AgoraApp", "AgoraSource", "Config", "Limits", "Rate", "Server", "StoreSettings", "Tls",
+__all__ = ["AgoraApp", "AgoraSource", "Config", "GenericSource", "Limits", "Rate", "Server", "Source", "StoreSettings", "Tls",
            "describe", "load", "masked", "schema"]
 
 
@@ -114,25 +115,3 @@ def _json_default(text: str):
     if text.startswith("["):
         return [_json_default(part) for part in text[1:-1].split(", ")]
     return int(text) if text.isdigit() else text
-
-
-def masked(config: Config) -> dict:
-    """The configuration as JSON-able values with every secret hidden, for the System page."""
-    server, store, limits = config.server, config.store, config.limits
-    return {
-        "file": str(config.file),
-        "server": {"host": server.host, "port": server.port, "site_url": server.site_url,
-                   "trusted_proxies": [str(network) for network in server.trusted_proxies],
-                   "tls": None if server.tls is None else {"cert": str(server.tls.cert), "key": "[hidden]"}},
-        "store": {"dir": str(config.data), "segment_size": store.segment_size, "retention": store.retention,
-                  "max_size": store.max_size, "min_free": store.min_free},
-        "limits": {"body": limits.body, "rate": str(limits.rate), "header_timeout": limits.header_timeout,
-                   "body_timeout": limits.body_timeout, "connections": limits.connections},
-        "sources": {name: {
-            "type": source.type,
-            "apps": {app: {"verify": one.verify, "secrets": ["[hidden]"] * len(one.secrets)}
-                     for app, one in source.apps.items()},
-            "dedup": {"window": source.dedup_window},
-            "limits": {"body": source.body, "rate": None if source.rate is None else str(source.rate)},
-        } for name, source in config.sources.items()},
-    }

@@ -11,8 +11,11 @@ import msgspec
 
 from hookserver.core.addresses import Network
 from hookserver.core.conditions import Condition
+from hookserver.core.fields import Field
+from hookserver.core.guard import parse_url
 from hookserver.core.ratelimit import Rate
 from hookserver.core.retry import RetryPolicy
+from hookserver.core.signatures import HmacScheme
 from hookserver.core.signing import Signing
 
 
@@ -63,6 +66,50 @@ class AgoraSource(msgspec.Struct, frozen=True):
     rate: Rate | None = None  # None: limits.rate
     type: str = "agora"
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """App -> where its notices are posted to."""
+        return {app: f"/{app}/webhooks" for app in self.apps}
+
+    @property
+    def unsigned(self) -> list[str]:
+        """The names in ``paths`` that take unsigned requests."""
+        return [name for name, app in self.apps.items() if app.verify == "none"]
+
+
+class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
+    """A sender that the configuration describes. ``scheme`` None: ``verify: none``. ``key``: the fields that make two
+    requests copies of one event; () = no two are."""
+
+    name: str
+    path: str
+    scheme: HmacScheme | None
+    secrets: tuple[bytes, ...]
+    preset: str | None
+    event_type: Field | None
+    key: tuple[Field, ...]
+    reject_status: int
+    dedup_window: float
+    body: int | None = None  # None: limits.body
+    rate: Rate | None = None  # None: limits.rate
+    type: str = "generic"
+
+    def __repr__(self) -> str:
+        return f"GenericSource(name={self.name!r}, <{len(self.secrets)} secrets hidden>)"
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """The source's name -> where its sender posts to."""
+        return {self.name: self.path}
+
+    @property
+    def unsigned(self) -> list[str]:
+        """The names in ``paths`` that take unsigned requests."""
+        return [self.name] if self.scheme is None else []
+
+
+Source = AgoraSource | GenericSource
+
 
 class Breaker(msgspec.Struct, frozen=True):
     """Open after ``failures`` in a row; then one attempt after ``pause`` seconds, doubled up to ``longest``."""
@@ -84,6 +131,11 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     rate: Rate | None = None
     disable_after: float | None = 5 * 86_400.0
 
+    @property
+    def place(self) -> str:
+        """Where it leads, for people, without what may be secret."""
+        return ""
+
 
 class HttpDestination(Destination, frozen=True, kw_only=True):
     """``body``: a template, None = the event's own body. ``from_data``: the URL comes from outside and is guarded."""
@@ -97,6 +149,10 @@ class HttpDestination(Destination, frozen=True, kw_only=True):
     ca: Path | None = None  # certificates to trust instead of the system's
     user_agent: str = ""
 
+    @property
+    def place(self) -> str:
+        return parse_url(self.url).origin
+
     def __repr__(self) -> str:  # url and headers may hold secrets
         return f"HttpDestination(name={self.name!r})"
 
@@ -108,6 +164,10 @@ class ExecDestination(Destination, frozen=True, kw_only=True):
     cwd: Path | None = None
     env: dict[str, str] = {}
 
+    @property
+    def place(self) -> str:
+        return self.argv[0]
+
 
 class ChatDestination(Destination, frozen=True, kw_only=True):
     """Discord or Slack (``type`` says which). ``text`` is a template, None = a summary made by us."""
@@ -115,6 +175,10 @@ class ChatDestination(Destination, frozen=True, kw_only=True):
     url: str
     text: str | None = None
     username: str | None = None
+
+    @property
+    def place(self) -> str:
+        return parse_url(self.url).origin
 
     def __repr__(self) -> str:  # the url is a secret
         return f"ChatDestination(name={self.name!r}, type={self.type!r})"
@@ -131,6 +195,10 @@ class EmailDestination(Destination, frozen=True, kw_only=True):
     subject: str | None = None  # template
     text: str | None = None     # template
     ca: Path | None = None
+
+    @property
+    def place(self) -> str:
+        return f"{', '.join(self.to)} through {self.host}:{self.port}"
 
     def __repr__(self) -> str:
         return f"EmailDestination(name={self.name!r}, host={self.host!r})"
@@ -188,7 +256,7 @@ class Config(msgspec.Struct, frozen=True):
     server: Server
     store: StoreSettings
     limits: Limits
-    sources: dict[str, AgoraSource]
+    sources: dict[str, Source]
     destinations: dict[str, Destination] = {}
     routes: tuple[RouteRule, ...] = ()
     guard: tuple[Network, ...] = ()  # private networks that a URL from outside may reach

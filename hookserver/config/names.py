@@ -11,7 +11,7 @@ JOBS = "jobs"   # the source of the job service's events
 
 def check(values: dict, root: Table) -> None:
     """``values`` are those of the root section. Raises ConfigError that names the place."""
-    _check_apps(values["sources"], root)
+    _check_paths(values["sources"], root)
     sources, destinations = {*values["sources"]}, {*values["destinations"]}
     if values["jobs"] is not None:
         if JOBS in sources:
@@ -55,12 +55,19 @@ def _placed(names: tuple[str, ...], table: Table, key: str) -> list[tuple[Place,
     return [(scalar.place, name) for scalar, name in zip(node.items if isinstance(node, Listing) else [node], names)]
 
 
-def _check_apps(sources: dict, root: Table) -> None:
-    """One path belongs to one source: an app id may stand in one source only."""
+def _check_paths(sources: dict, root: Table) -> None:
+    """One path belongs to one source."""
     owner: dict[str, str] = {}
     for name, source in sources.items():
-        for app in source.apps:
-            if app in owner:
-                place = root.entries["sources"].entries[name].entries["apps"].key_places[app]
-                raise place.error(f"belongs to source {owner[app]} already; /{app}/webhooks can have one source only")
-            owner[app] = name
+        for label, path in source.paths.items():
+            if path in owner:
+                place = _path_place(root.entries["sources"].entries[name], label)
+                raise place.error(f"belongs to source {owner[path]} already; {path} can have one source only")
+            owner[path] = name
+
+
+def _path_place(table: Table, label: str) -> Place:
+    """Where a path of a source was written: its app, its ``path``, or the source itself."""
+    if "apps" in table.entries:
+        return table.entries["apps"].key_places[label]
+    return table.key_places.get("path", table.place)

@@ -78,6 +78,7 @@ class Record(msgspec.Struct, gc=False):
     type: str = ""
     key: str | None = None
     app: str | None = None
+    job: str | None = None
     method: str = ""
     path: str = ""
     client: str = ""
@@ -106,7 +107,7 @@ class Record(msgspec.Struct, gc=False):
         return _to_ms(self.at)
 
 
-class _EventHead(msgspec.Struct, omit_defaults=True, gc=False):
+class _EventHead(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """The members of an event between ``id`` and ``payload``, in their order on the line."""
 
     source: str
@@ -114,6 +115,7 @@ class _EventHead(msgspec.Struct, omit_defaults=True, gc=False):
     type: str
     key: str | None
     app: str | None
+    job: str | None = None
     method: str
     path: str
     client: str
@@ -141,7 +143,7 @@ _decode_sizes = msgspec.json.Decoder(_Sizes).decode
 
 def event_draft(*, source: str, provider: str, type: str, method: str, path: str, client: str,
                 headers: Iterable[tuple[str, str]], body: bytes, is_json: bool,
-                key: str | None = None, app: str | None = None,
+                key: str | None = None, app: str | None = None, job: str | None = None,
                 checks: Mapping[str, str] | None = None, to: Sequence[str] = ()) -> Draft:
     """The draft of an accepted request.
 
@@ -163,8 +165,9 @@ def event_draft(*, source: str, provider: str, type: str, method: str, path: str
         else:
             payload = body.replace(b"\n", b"\t")
             lf = "tab"
-    head = _EventHead(source, provider, type, key, app, method, path, client, _folded(headers),
-                      dict(checks) if checks else {}, list(to), len(body), lf, raw, raw_b64)
+    head = _EventHead(source=source, provider=provider, type=type, key=key, app=app, job=job, method=method, path=path, client=client,
+                      headers=_folded(headers), checks=dict(checks) if checks else {}, to=list(to), size=len(body), lf=lf, raw=raw,
+                      raw_b64=raw_b64)
     try:
         text = _encode(head)
     except UnicodeEncodeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -48,3 +49,11 @@ def header_values(headers: Sequence[tuple[str, str]], name: str) -> list[str]:
     """All values of a header, in order."""
     wanted = name.lower()
     return [value for key, value in headers if key.lower() == wanted]
+
+
+_APPLICATION = re.compile(r"/(?:(?:api|static|debug)(?:/|$)|health$|metrics$|$)|(?!/)")
+
+
+def is_application(path: str) -> bool:
+    """Whether a path is one of the dashboard and the API; no source may have such a path."""
+    return _APPLICATION.match(path) is not None

@@ -12,35 +12,53 @@ What the documents do not say, or contradict themselves on, and what we do:
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Sequence
 
-from hookserver.core.requests import find_header
-from hookserver.core.signatures import Verdict, check_hmac_hex, hmac_hex
+import msgspec
+
+from hookserver.core.requests import Answer, InboundRequest, find_header
+from hookserver.core.signatures import NOT_CHECKED, Verdict, check_hmac_hex, hmac_hex
 from hookserver.providers import agora_names as names
+from hookserver.providers.receiver import JSON_ONLY, Examined, Unfit, key_of, parse_object, refusal_of, stored
 
 NAME = "agora"
-METHODS = ("POST",)
-CONTENT_TYPES = ("application/json",)
-MAX_KEY = 256
 MAX_NAME = 60  # characters of a sender's string in a title
 
-_PATH = re.compile(r"/([A-Za-z0-9_-]{1,64})/webhooks", re.ASCII)
 #: What looks like such a path, whoever it belongs to: a refusal of it is worth keeping.
 _SHAPE = re.compile(r"/[^/]*/webhooks/?")
-
-
-def match(path: str) -> str | None:
-    """The app id of a hook path, or None."""
-    found = _PATH.fullmatch(path)
-    return found[1] if found else None
 
 
 def looks_like(path: str) -> bool:
     """Whether an Agora console was probably meant to post here."""
     return _SHAPE.fullmatch(path) is not None
+
+
+class Agora(msgspec.Struct, frozen=True):
+    """The receiver of one app. ``secrets`` None takes unsigned requests."""
+
+    app: str
+    secrets: tuple[bytes, ...] | None
+    name: str = NAME
+    methods: tuple[str, ...] = ("POST",)
+    content_types: frozenset[str] = JSON_ONLY
+
+    def __repr__(self) -> str:
+        return f"Agora({self.app!r})"
+
+    def examine(self, request: InboundRequest) -> Examined | Unfit:
+        """Signature first, JSON only of what is authentic."""
+        verdict = NOT_CHECKED if self.secrets is None else verify(request.headers, request.body, self.secrets)
+        if not verdict.ok:
+            return refusal_of(verdict)
+        notice = parse_object(request.body)
+        if type(notice) is Unfit:
+            return notice
+        return Examined(verdict, event_type(notice), dedup_key(self.app, notice), notice, self.app)
+
+    def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
+        """Agora wants a status of 2xx and looks at nothing else."""
+        return stored(event, duplicate)
 
 
 # -- signature -----------------------------------------------------------------------------------
@@ -67,8 +85,7 @@ def sign(body: bytes, secret: bytes) -> dict[str, str]:
 def dedup_key(app: str, notice: dict) -> str | None:
     """``["<app>",<productId>,<noticeId>]`` as compact JSON; None without a noticeId: never a duplicate.
 
-    JSON keeps the types apart: 1, "1", 1.0 and true are four keys. A key of more than 256 characters is
-    replaced by ``sha256:<hex>`` of itself.
+    ``key_of`` says how.
     """
     notice_id = notice.get("noticeId")
     if notice_id is None or notice_id == "":
@@ -76,15 +93,11 @@ def dedup_key(app: str, notice: dict) -> str | None:
     product = notice.get("productId")
     if type(notice_id) is str and type(product) is int and 0 <= product < 10**9 and _PLAIN_ID.fullmatch(notice_id):
         return f'["{app}",{product},"{notice_id}"]'  # what the encoder writes, at a tenth of its cost
-    key = _compact([app, product, notice_id])
-    if len(key) > MAX_KEY:
-        key = "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-    return key
+    return key_of((app, product, notice_id))
 
 
 #: Ids that JSON writes as they are. App ids are of such characters, too.
 _PLAIN_ID = re.compile(r"[A-Za-z0-9:._-]{1,120}", re.ASCII)
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def event_type(notice: dict) -> str:

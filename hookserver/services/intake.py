@@ -1,4 +1,4 @@
-"""From a request to a durable record, or to a refusal that is kept with its cause.
+"""From a request to a durable record, or to a refusal that is kept with its cause, whoever the sender is.
 
 Two steps. ``admit`` has seen the headers only: it makes the cheapest refusals before a byte of the
 body is read. ``receive`` has the whole request: signature over the raw bytes, then JSON, then
@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,15 +23,15 @@ from concurrent.futures import Executor
 
 import msgspec
 
-from hookserver.config import AgoraApp, Config
+from hookserver.config import Config
 from hookserver.core.addresses import Network, bucket_of, client_address
-from hookserver.core.jsonstrict import BadJSON, parse
 from hookserver.core.ratelimit import RateLimiter
 from hookserver.core.records import event_draft, event_id
-from hookserver.core.requests import Answer, InboundRequest
-from hookserver.core.signatures import NOT_CHECKED, Verdict
+from hookserver.core.requests import Answer, InboundRequest, is_application
 from hookserver.errors import Refused, StorageUnavailable
 from hookserver.providers import agora
+from hookserver.providers.receiver import Examined, Unfit
+from hookserver.services.endpoints import Endpoint, endpoints_of
 from hookserver.services.routing import Routing
 
 log = logging.getLogger("hookserver.intake")
@@ -40,26 +39,10 @@ log = logging.getLogger("hookserver.intake")
 #: Bodies above this are verified and parsed in a thread. The slowest text of this size takes 15 ms.
 LARGE_BODY = 32 * 1024
 
-#: The paths of the dashboard and the API; nothing else is.
-_APPLICATION = re.compile(r"/(?:(?:api|static|debug)(?:/|$)|health$|metrics$|$)|(?!/)")
-
-_JSON_NAMES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
-
 
 def wall_ms() -> int:
     """Unix milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-class Route(msgspec.Struct, frozen=True, gc=False):
-    """Where the requests of one path belong. ``limit`` is in bytes, ``window`` in seconds."""
-
-    source: str
-    app_id: str
-    app: AgoraApp
-    limit: int
-    window: float
-    limiter: RateLimiter
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):
@@ -67,15 +50,6 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
 
     limit: int
     client: str
-
-
-class Examined(msgspec.Struct, frozen=True, gc=False):
-    """What the body turned out to be. ``key`` is None for what is never a duplicate. ``to``: the chosen destinations."""
-
-    verdict: Verdict
-    type: str
-    key: str | None
-    to: tuple[str, ...]
 
 
 class Intake:
@@ -92,7 +66,7 @@ class Intake:
         self._trusted: Sequence[Network] = config.server.trusted_proxies
         self._body_limit = config.limits.body
         self._limiter = RateLimiter(config.limits.rate)
-        self._routes = _routes(config, self._limiter)
+        self._endpoints = endpoints_of(config, self._limiter)   # by path, which is matched exactly
         self.routing = Routing(config.routes)
         self._in_flight: dict[tuple[str, str], asyncio.Future] = {}
         self.accepted: Counter[str] = Counter()    # source -> records made
@@ -106,88 +80,86 @@ class Intake:
 
         What is posted to a path that nobody has matches no source, and that is kept as a rejection.
         """
-        return agora.looks_like(path) or method == "POST" and not _APPLICATION.match(path)
+        return path in self._endpoints or agora.looks_like(path) or method == "POST" and not is_application(path)
 
     def admit(self, method: str, path: str, headers: Sequence[tuple[str, str]], peer: str) -> Admission | Answer:
         """Decide from the headers. Takes a token of the client's rate when the body may come."""
-        route = self._route(path)
+        endpoint = self._endpoints.get(path)
         known = {name.lower(): value for name, value in headers}
         forwarded = [value for name, value in headers if name.lower() == "x-forwarded-for"] \
             if "x-forwarded-for" in known else ()
         client = client_address(peer, forwarded, self._trusted)
-        refused = self._early_refusal(route, method, known, client)
+        refused = self._early_refusal(endpoint, method, known, client)
         if refused is None:
-            return Admission(route.limit if route else self._body_limit, client)
+            return Admission(endpoint.limit if endpoint else self._body_limit, client)
         return self.refuse(InboundRequest(method, path, "", headers, b"", peer, client, self._clock()), refused,
                            size=_content_length(known))
 
-    def _early_refusal(self, route: Route | None, method: str, known: dict[str, str], client: str) -> Refused | None:
-        if route is None:
-            if method not in agora.METHODS:
+    def _early_refusal(self, endpoint: Endpoint | None, method: str, known: dict[str, str], client: str) -> Refused | None:
+        if endpoint is None:
+            if method != "POST":
                 return _unmatched()
-        elif method not in agora.METHODS:
-            return Refused("method_not_allowed", headers={"Allow": ", ".join(agora.METHODS)})
-        elif not _is_json(known.get("content-type")):
-            return Refused("unsupported_type", hint="Send Content-Type: application/json.")
+        elif method not in endpoint.receiver.methods:
+            return _wrong_method(endpoint)
+        elif not _is_taken(known.get("content-type"), endpoint.receiver.content_types):
+            return Refused("unsupported_type", hint=f"Send Content-Type: {' or '.join(sorted(endpoint.receiver.content_types))}.")
         if known.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
             return Refused("unsupported_encoding")
-        limit = route.limit if route else self._body_limit
+        limit = endpoint.limit if endpoint else self._body_limit
         if (_content_length(known) or 0) > limit:
             return Refused("too_large", f"The body is larger than the {limit} bytes that are accepted here.")
-        wait = (route.limiter if route else self._limiter).take(bucket_of(client), self._steady())
+        wait = (endpoint.limiter if endpoint else self._limiter).take(bucket_of(client), self._steady())
         return Refused("rate_limited", retry_after=wait) if wait else None
-
-    def _route(self, path: str) -> Route | None:
-        return self._routes.get(agora.match(path) or "")
 
     # -- the whole request -----------------------------------------------------------------------
 
     async def receive(self, request: InboundRequest) -> Answer:
         """Keep the request, durably, or refuse it. The request has been admitted."""
-        route = self._route(request.path)
+        endpoint = self._endpoints.get(request.path)
         try:
-            if route is None:
+            if endpoint is None:
                 raise _unmatched()
-            if request.method not in agora.METHODS:
-                raise Refused("method_not_allowed", headers={"Allow": ", ".join(agora.METHODS)})
-            if len(request.body) > route.limit:
-                raise Refused("too_large", f"The body is larger than the {route.limit} bytes that are accepted here.")
+            if request.method not in endpoint.receiver.methods:
+                raise _wrong_method(endpoint)
+            if len(request.body) > endpoint.limit:
+                raise Refused("too_large", f"The body is larger than the {endpoint.limit} bytes that are accepted here.")
             if len(request.body) > LARGE_BODY:
-                examined = await asyncio.get_running_loop().run_in_executor(self._threads, _examine, route, request, self.routing)
+                examined, to = await asyncio.get_running_loop().run_in_executor(self._threads, _examine, endpoint, request, self.routing)
             else:
-                examined = _examine(route, request, self.routing)
-            return await self._keep(route, request, examined)
+                examined, to = _examine(endpoint, request, self.routing)
+            return await self._keep(endpoint, request, examined, to)
         except Refused as refused:
-            return self.refuse(request, refused, source=route.source if route else None)
+            return self.refuse(request, refused, source=endpoint.source if endpoint else None)
         except StorageUnavailable as trouble:
             return self._unavailable(trouble)
 
-    async def _keep(self, route: Route, request: InboundRequest, examined: Examined) -> Answer:
+    async def _keep(self, endpoint: Endpoint, request: InboundRequest, examined: Examined, to: tuple[str, ...]) -> Answer:
         key = examined.key
         if key is None:
-            stored = await self._append(route, request, examined)
-            return self._success(route, stored.id)
-        slot = (route.source, key)
+            stored = await self._append(endpoint, request, examined, to)
+            return self._success(endpoint, examined, stored.id)
+        slot = (endpoint.source, key)
         original = self._in_flight.get(slot)
         if original is not None:
             # The twin waits for the sync of the first one and shares its fate; cancelling a twin harms nobody.
             stored = await asyncio.shield(original)
-            return self._success(route, stored.id, duplicate=True)
-        seq = self._dedup.lookup(route.source, key, request.at_ms, route.window)
+            return self._success(endpoint, examined, stored.id, duplicate=True)
+        seq = self._dedup.lookup(endpoint.source, key, request.at_ms, endpoint.window)
         if seq is not None:
-            return self._success(route, event_id(self._log.store_id, seq), duplicate=True)
-        future = self._in_flight[slot] = self._append(route, request, examined)
+            return self._success(endpoint, examined, event_id(self._log.store_id, seq), duplicate=True)
+        future = self._in_flight[slot] = self._append(endpoint, request, examined, to)
         # Removed when its fate is known, and not before: until then it is in no index.
         future.add_done_callback(lambda done: self._settled(slot, done))
         stored = await future
-        return self._success(route, stored.id)
+        return self._success(endpoint, examined, stored.id)
 
-    def _append(self, route: Route, request: InboundRequest, examined: Examined) -> asyncio.Future:
+    def _append(self, endpoint: Endpoint, request: InboundRequest, examined: Examined,
+                to: tuple[str, ...]) -> asyncio.Future:
         path = f"{request.path}?{request.query}" if request.query else request.path
         return self._log.append(event_draft(
-            source=route.source, provider=agora.NAME, type=examined.type, key=examined.key, app=route.app_id,
-            method=request.method, path=path, client=request.client, headers=request.headers, body=request.body,
-            is_json=True, checks={"signature": examined.verdict.text}, to=examined.to))
+            source=endpoint.source, provider=endpoint.receiver.name, type=examined.type, key=examined.key, app=examined.app,
+            job=examined.job, method=request.method, path=path, client=request.client, headers=request.headers,
+            body=request.body, is_json=True, checks={"signature": examined.verdict.text}, to=to))
 
     def _settled(self, slot: tuple[str, str], done: asyncio.Future) -> None:
         self._in_flight.pop(slot, None)
@@ -196,10 +168,9 @@ class Intake:
 
     # -- answers ---------------------------------------------------------------------------------
 
-    def _success(self, route: Route, event: str, *, duplicate: bool = False) -> Answer:
-        (self.duplicates if duplicate else self.accepted)[route.source] += 1
-        return Answer(200, b'{"status":"success","message":"Webhook processed","id":"%b","duplicate":%b}'
-                      % (event.encode(), b"true" if duplicate else b"false"))
+    def _success(self, endpoint: Endpoint, examined: Examined, event: str, *, duplicate: bool = False) -> Answer:
+        (self.duplicates if duplicate else self.accepted)[endpoint.source] += 1
+        return endpoint.receiver.success(examined, event, duplicate)
 
     def _unavailable(self, trouble: StorageUnavailable) -> Answer:
         """Nothing was acknowledged; the sender keeps the event and sends it again."""
@@ -215,8 +186,8 @@ class Intake:
         """
         self.refused[refused.code] += 1
         if source is None:
-            route = self._route(request.path)
-            source = route.source if route else None
+            endpoint = self._endpoints.get(request.path)
+            source = endpoint.source if endpoint else None
         size = len(request.body) if size is None else size
         kept = self._rejections.add(request, source=source, cause=refused.code, status=refused.status,
                                     message=refused.message, hint=refused.hint, size=size)
@@ -229,51 +200,33 @@ class Intake:
 
     def stats(self) -> dict[str, int]:
         """Real numbers for /debug/cache."""
-        limiters = {id(route.limiter): route.limiter for route in self._routes.values()}
+        limiters = {id(endpoint.limiter): endpoint.limiter for endpoint in self._endpoints.values()}
         limiters[id(self._limiter)] = self._limiter
         return {"in_flight": len(self._in_flight), "buckets": sum(map(len, limiters.values())),
                 "accepted": self.accepted.total(), "duplicates": self.duplicates.total(), "refused": self.refused.total()}
 
 
-def _routes(config: Config, general: RateLimiter) -> dict[str, Route]:
-    routes = {}
-    for source in config.sources.values():
-        limiter = general if source.rate is None else RateLimiter(source.rate)
-        limit = config.limits.body if source.body is None else source.body
-        for app_id, app in source.apps.items():
-            routes[app_id] = Route(source.name, app_id, app, limit, source.dedup_window, limiter)
-    return routes
-
-
-def _examine(route: Route, request: InboundRequest, routing: Routing) -> Examined:
-    """Signature first, JSON only of what is authentic, then its way on. Raises Refused. Runs in any thread."""
-    if route.app.verify == "none":
-        verdict = NOT_CHECKED
-    else:
-        verdict = agora.verify(request.headers, request.body, route.app.secrets)
-    if not verdict.ok:
-        raise Refused(verdict.code, hint=f"{verdict.text}.")
-    try:
-        value = parse(request.body)
-    except BadJSON as error:
-        raise Refused("bad_json", f"The body is not strict JSON: {error.reason}, line {error.line}, "
-                                  f"column {error.column}.") from None
-    if type(value) is not dict:
-        raise Refused("bad_json", f"The body is a JSON {_JSON_NAMES[type(value)]}; an object is expected.")
-    type_name = agora.event_type(value)
-    return Examined(verdict, type_name, agora.dedup_key(route.app_id, value),
-                    routing.choose(route.source, type_name, request.client, request.headers, value))
+def _examine(endpoint: Endpoint, request: InboundRequest, routing: Routing) -> tuple[Examined, tuple[str, ...]]:
+    """What it is, and the destinations chosen for it. Raises Refused. Runs in any thread."""
+    found = endpoint.receiver.examine(request)
+    if type(found) is Unfit:
+        raise Refused(found.code, found.message, hint=found.hint, status=found.status)
+    return found, routing.choose(endpoint.source, found.type, request.client, request.headers, found.value)
 
 
 def _unmatched() -> Refused:
-    return Refused("unmatched", hint="The path is /<app id>/webhooks with an app id that conf.yaml names.")
+    return Refused("unmatched", hint="The path is that of a source in conf.yaml; of Agora, /<app id>/webhooks.")
 
 
-def _is_json(content_type: str | None) -> bool:
+def _wrong_method(endpoint: Endpoint) -> Refused:
+    return Refused("method_not_allowed", headers={"Allow": ", ".join(endpoint.receiver.methods)})
+
+
+def _is_taken(content_type: str | None, taken: frozenset[str]) -> bool:
     """A sender that does not say what it sends is let in: the parser will tell."""
-    if content_type is None or content_type == "application/json":
+    if content_type is None or content_type in taken:
         return True
-    return content_type.partition(";")[0].strip().lower() in agora.CONTENT_TYPES
+    return content_type.partition(";")[0].strip().lower() in taken
 
 
 def _content_length(known: dict[str, str]) -> int | None:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
-from hookserver.config import AgoraSource, Config
+from hookserver.config import AgoraSource, Config, Source
 from hookserver.core.times import day_of, format_ms
 from hookserver.rollups.counts import Counts
 from hookserver.services.queries import Events, Filter
@@ -60,15 +60,16 @@ class Overview:
             return None
         return found.f_bavail * found.f_frsize
 
-    def _source(self, source: AgoraSource, counts: Counts | None, now: int) -> dict:
-        urls = {app_id: f"{self._base_url}/{app_id}/webhooks" for app_id in source.apps}
+    def _source(self, source: Source, counts: Counts | None, now: int) -> dict:
+        urls = {name: f"{self._base_url}{path}" for name, path in source.paths.items()}
         known = counts.sources.get(source.name) if counts else None
-        return {"name": source.name, "type": source.type, "url": next(iter(urls.values())), "urls": urls,
+        return {"name": source.name, "type": source.type, "url": next(iter(urls.values())),
+                **({"urls": urls} if isinstance(source, AgoraSource) else {}),
                 "last_seen": format_ms(known.last_at) if known else None,
                 "events_today": counts.on_day(source.name, day_of(now)) if counts else None,
                 "total": (known.total if known else 0) if counts else None,
-                "warnings": [f"App {app_id} takes unsigned requests (verify: none)." for app_id, app in source.apps.items()
-                             if app.verify == "none"]}
+                "warnings": [f"{'App' if isinstance(source, AgoraSource) else 'Source'} {name} takes unsigned requests (verify: none)."
+                             for name in source.unsigned]}
 
     def _rate(self, counts: Counts | None, now: int) -> dict:
         """Events of each source per minute, the minute that is running last."""
@@ -84,7 +85,8 @@ class Overview:
         counts = self._counts()
         return [{"app_id": app_id, "source": source.name, "verify": app.verify,
                  "last_seen": await self._last_seen(source, app_id, counts)}
-                for source in self._config.sources.values() for app_id, app in source.apps.items()]
+                for source in self._config.sources.values() if isinstance(source, AgoraSource)
+                for app_id, app in source.apps.items()]
 
     async def _last_seen(self, source: AgoraSource, app_id: str, counts: Counts | None) -> str | None:
         known = counts.sources.get(source.name) if counts else None

@@ -17,8 +17,8 @@ from hookserver.store.rejections import Rejection, Rejections
 
 #: What to do about a cause, for people. The sender gets less: he may be a stranger.
 ADVICE = {
-    "unmatched": "If it was meant for you: name its app id under sources in conf.yaml.",
-    "signature_missing": "The sender does not sign. Turn signing on there, or say verify: none for this app.",
+    "unmatched": "If it was meant for you: name its app id or its path under sources in conf.yaml.",
+    "signature_missing": "The sender does not sign. Turn signing on there, or say verify: none here.",
     "signature_mismatch": "Compare the secret in conf.yaml with the sender's; something on the way may also have changed the body.",
     "bad_json": "The signature was right, so the sender itself sent this.",
     "too_large": "limits.body in conf.yaml allows larger bodies; a proxy in front may have a limit of its own.",

@@ -1,0 +1,64 @@
+"""The configuration for the eyes of people who may know everything but secrets: the System page."""
+
+from __future__ import annotations
+
+from hookserver.config.model import AgoraSource, Config, Destination, Jobs, Source
+from hookserver.core.retry import RetryPolicy
+
+HIDDEN = "[hidden]"
+
+
+def masked(config: Config) -> dict:
+    """The configuration as JSON-able values with every secret hidden. Durations are seconds, sizes bytes."""
+    server, store, limits = config.server, config.store, config.limits
+    return {
+        "file": str(config.file),
+        "server": {"host": server.host, "port": server.port, "site_url": server.site_url,
+                   "trusted_proxies": [str(network) for network in server.trusted_proxies],
+                   "tls": None if server.tls is None else {"cert": str(server.tls.cert), "key": HIDDEN}},
+        "store": {"dir": str(config.data), "segment_size": store.segment_size, "retention": store.retention,
+                  "max_size": store.max_size, "min_free": store.min_free},
+        "limits": {"body": limits.body, "rate": str(limits.rate), "header_timeout": limits.header_timeout,
+                   "body_timeout": limits.body_timeout, "connections": limits.connections},
+        "sources": {name: _source(source) for name, source in config.sources.items()},
+        "destinations": {name: _destination(destination) for name, destination in config.destinations.items()},
+        "routes": [{"place": rule.place, "from": list(rule.sources), "conditions": rule.when is not None, "to": list(rule.to)}
+                   for rule in config.routes],
+        "guard": {"allow": [str(network) for network in config.guard]},
+        "jobs": None if config.jobs is None else _jobs(config.jobs),
+        "notify": {"on": list(config.notify.on), "to": list(config.notify.to)},
+    }
+
+
+def _source(source: Source) -> dict:
+    shown = {"type": source.type, "dedup": {"window": source.dedup_window},
+             "limits": {"body": source.body, "rate": None if source.rate is None else str(source.rate)}}
+    if isinstance(source, AgoraSource):
+        return shown | {"apps": {app: {"verify": one.verify, "secrets": [HIDDEN] * len(one.secrets)} for app, one in source.apps.items()}}
+    shown["dedup"]["key"] = [field.text for field in source.key]
+    scheme = source.scheme
+    verify = "none" if scheme is None else {
+        "preset": source.preset, "header": scheme.header, "algorithm": scheme.algorithm, "encoding": scheme.encoding,
+        "prefix": scheme.prefix, "secrets": [HIDDEN] * len(source.secrets)}
+    return shown | {"path": source.path, "verify": verify, "reject_status": source.reject_status,
+                    "event_type": None if source.event_type is None else source.event_type.text}
+
+
+def _destination(destination: Destination) -> dict:
+    breaker = destination.breaker
+    return {"type": destination.type, "to": destination.place, "timeout": destination.timeout, "retry": _retry(destination.retry),
+            "breaker": {"failures": breaker.failures, "pause": breaker.pause, "longest": breaker.longest},
+            "concurrency": destination.concurrency, "rate": None if destination.rate is None else str(destination.rate),
+            "disable_after": destination.disable_after}
+
+
+def _retry(policy: RetryPolicy) -> dict:
+    return {"schedule": list(policy.schedule), "jitter": policy.jitter,
+            "retry_on": [str(first) if first == last else f"{first}-{last}" for first, last in policy.retry_on]}
+
+
+def _jobs(jobs: Jobs) -> dict:
+    worker = jobs.worker
+    return {"secret": [HIDDEN] * len(jobs.secrets), "retry": _retry(jobs.retry), "read": jobs.read or "id", "timeout": jobs.timeout,
+            "max_lots": jobs.max_lots, "worker": {"type": worker.type, "timeout": worker.timeout, "concurrency": worker.concurrency,
+                                                  "patience": worker.patience}}

@@ -1,0 +1,103 @@
+"""What intake asks of whoever understands a sender: one object for each path, which looks at a whole request.
+
+It gives a value, whatever comes: ``Examined`` for what is to be kept, ``Unfit`` for what is refused. The checks of
+headers that need no sender (size, rate, encoding) are made before, and duplicates are looked up after.
+
+Pure. A receiver is asked from several threads at once, so it is frozen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from hookserver.core.jsonstrict import BadJSON, parse
+from hookserver.core.requests import Answer, InboundRequest
+from hookserver.core.signatures import Verdict
+
+MAX_KEY = 256   # characters
+
+JSON_ONLY = frozenset({"application/json"})
+
+_NAMES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null", dict: "object"}
+compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Examined(msgspec.Struct, frozen=True, gc=False):
+    """What an authentic request is. ``value`` is its decoded JSON body.
+
+    ``key`` is the same for copies of one event, and None for what is never a duplicate. ``app`` and ``job`` go into the record.
+    """
+
+    verdict: Verdict
+    type: str
+    key: str | None
+    value: object
+    app: str | None = None
+    job: str | None = None
+
+
+class Unfit(msgspec.Struct, frozen=True, gc=False):
+    """Why a request is refused: ``code`` is a key of errors.CODES; None stands for the code's own message and status."""
+
+    code: str
+    message: str | None = None
+    hint: str | None = None
+    status: int | None = None
+
+
+class Receiver(Protocol):
+    """``name`` is the provider in records. ``content_types``: those that are taken, lower case and without parameters;
+    a request that names none is let in."""
+
+    name: str
+    methods: tuple[str, ...]
+    content_types: frozenset[str]
+
+    def examine(self, request: InboundRequest) -> Examined | Unfit:
+        """Who sent it, and what it is. Raises nothing."""
+
+    def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
+        """The answer once the event with this id is on disk. For a duplicate, ``event`` is the first one's id."""
+
+
+def stored(event: str, duplicate: bool) -> Answer:
+    """The answer of all senders that want no other."""
+    return Answer(200, b'{"status":"success","message":"Webhook processed","id":"%b","duplicate":%b}'
+                  % (event.encode(), b"true" if duplicate else b"false"))
+
+
+def refusal_of(verdict: Verdict, status: int | None = None) -> Unfit:
+    """The refusal for a signature that is missing or wrong."""
+    return Unfit(verdict.code, hint=f"{verdict.text}.", status=status)
+
+
+def parse_body(body: bytes) -> object | Unfit:
+    """The strict JSON value in ``body``."""
+    try:
+        return parse(body)
+    except BadJSON as error:
+        return Unfit("bad_json", f"The body is not strict JSON: {error.reason}, line {error.line}, column {error.column}.")
+
+
+def parse_object(body: bytes) -> dict | Unfit:
+    """The strict JSON object in ``body``."""
+    value = parse_body(body)
+    if type(value) is dict or type(value) is Unfit:
+        return value
+    return Unfit("bad_json", f"The body is a JSON {_NAMES[type(value)]}; an object is expected.")
+
+
+def key_of(parts: Sequence[object]) -> str:
+    """JSON values as one key, as compact JSON, which keeps the types apart: 1, "1", 1.0 and true are four keys.
+
+    A key of more than MAX_KEY characters is replaced by ``sha256:<hex>`` of itself.
+    """
+    key = compact(list(parts))
+    if len(key) > MAX_KEY:
+        key = "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return key

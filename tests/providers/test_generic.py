@@ -1,0 +1,119 @@
+"""Senders that conf.yaml describes: who is believed, what an event is called, and which are copies."""
+
+import hashlib
+import hmac
+import json
+from base64 import b64encode, urlsafe_b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookserver.core.fields import parse_field
+from hookserver.core.requests import InboundRequest
+from hookserver.core.signatures import HmacScheme
+from hookserver.providers.generic import Generic, type_text
+from hookserver.providers.presets import PRESETS
+from hookserver.providers.receiver import Examined, Unfit
+
+SECRET, OLD = b"your-shared-secret-key", b"the-one-before-it"
+DONE = json.dumps({"job_id": "365a09ce-5416-49b5-8471-d6aad042761c", "status": "completed", "timestamp": "2025-08-06T11:30:00Z",
+                   "total_lots": 10, "completed_lots": 10, "failed_lots": 0, "webhook_url": "https://your-domain.com/webhook-handler",
+                   "results_available": True}).encode()
+
+
+def digest(body, secret=SECRET, algorithm="sha256"):
+    return hmac.new(secret, body, getattr(hashlib, algorithm))
+
+
+def preset(name="jobs", secrets=(SECRET, OLD)):
+    known = PRESETS[name]
+    return Generic(known.scheme, secrets, parse_field(known.event_type), tuple(map(parse_field, known.key)), known.reject_status)
+
+
+def ask(receiver, body, *headers):
+    return receiver.examine(InboundRequest("POST", "/hooks/jobs", "", headers, body, "203.0.113.9", "203.0.113.9", 0))
+
+
+@pytest.mark.parametrize("secret", [SECRET, OLD])
+def test_the_jobs_preset_takes_what_the_job_service_sends(secret):
+    found = ask(preset(), DONE, ("x-signature", digest(DONE, secret).hexdigest()))
+    assert (found.type, found.key) == ("completed", '["365a09ce-5416-49b5-8471-d6aad042761c","completed"]')
+    assert found.verdict.ok and found.value == json.loads(DONE)
+
+
+@pytest.mark.parametrize("headers,code", [
+    ([], "signature_missing"),
+    ([("X-Signature", "")], "signature_mismatch"),
+    ([("X-Signature", digest(DONE, b"another").hexdigest())], "signature_mismatch"),
+    ([("X-Signature", "sha256=" + digest(DONE).hexdigest())], "signature_mismatch"),
+    ([("X-Signature", digest(DONE).hexdigest()[:-1])], "signature_mismatch"),
+    ([("X-Signature", digest(DONE).hexdigest()), ("X-Signature", "x")], "signature_mismatch"),
+    ([("X-Signature", "\xff" * 64)], "signature_mismatch"),
+])
+def test_a_bad_signature_is_answered_403(headers, code):
+    found = ask(preset(), DONE, *headers)
+    assert type(found) is Unfit and (found.code, found.status) == (code, 403)
+
+
+def test_the_same_json_written_otherwise_is_not_believed():
+    again = json.dumps(json.loads(DONE), separators=(",", ":")).encode()
+    assert ask(preset(), again, ("X-Signature", digest(DONE).hexdigest())).code == "signature_mismatch"
+
+
+@pytest.mark.parametrize("members,key", [
+    ({"job_id": "a", "status": "failed"}, '["a","failed"]'), ({"job_id": 1, "status": "failed"}, '[1,"failed"]'),
+    ({"job_id": "a"}, None), ({"status": "failed"}, None), ({"job_id": None, "status": "failed"}, None), ({"job_id": "", "status": "x"}, None),
+])
+def test_copies(members, key):
+    body = json.dumps(members).encode()
+    found = ask(preset(), body, ("X-Signature", digest(body).hexdigest()))
+    assert found.key == key
+
+
+def test_what_is_authentic_and_no_json():
+    found = ask(preset(), b"{", ("X-Signature", digest(b"{").hexdigest()))
+    assert type(found) is Unfit and found.code == "bad_json" and "line 1" in found.message
+
+
+def test_any_json_value_is_an_event():
+    for body in (b"[1]", b"null", b'"x"'):
+        found = ask(preset(), body, ("X-Signature", digest(body).hexdigest()))
+        assert (found.type, found.key) == ("event", None)
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512"])
+@pytest.mark.parametrize("prefix", ["", "v0="])
+@pytest.mark.parametrize("encoding,encode", [
+    ("hex", bytes.hex), ("base64", lambda raw: b64encode(raw).decode()), ("base64url", lambda raw: urlsafe_b64encode(raw).decode())])
+def test_schemes(algorithm, prefix, encoding, encode):
+    receiver = Generic(HmacScheme("X-Sig", algorithm, encoding, prefix), (b"nobody's secret", SECRET), parse_field("header.X-Event"), (), 401)
+    right = prefix + encode(digest(DONE, algorithm=algorithm).digest())
+    for good in {right, right.rstrip("="), f" {right}\t"}:
+        found = ask(receiver, DONE, ("X-Sig", good), ("x-event", "Push"))
+        assert type(found) is Examined and (found.type, found.verdict.secret) == ("Push", 1)
+    for bad in ("", prefix, right[:-3], right + "A", right[len(prefix):] if prefix else "x=" + right, f"{right},{right}", right + "==="):
+        assert ask(receiver, DONE, ("X-Sig", bad)).code == "signature_mismatch"
+
+
+def test_unsigned_requests_are_taken_when_that_is_said():
+    found = ask(Generic(None, (), None, (parse_field("header.X-Id"), parse_field("payload[0].id")), 401), b'[{"id":7}]', ("X-ID", "é"))
+    assert (found.type, found.key, found.verdict.text) == ("event", '["é",7]', "not checked: verify is none")
+
+
+@pytest.mark.parametrize("value,text", [
+    ("push", "push"), ("  a\nb\x00 ", "a b"), ("", "event"), (" ", "event"), (5, "5"), (True, "event"), (None, "event"), ({}, "event"), (1.5, "event"),
+    ("x" * 1000, "x" * 100), (10**400, "event"),
+])
+def test_types_are_one_short_line(value, text):
+    assert type_text(value) == text
+
+
+@given(st.binary(max_size=60), st.lists(st.tuples(st.sampled_from(["X-Signature", "x-id"]), st.text(st.characters(max_codepoint=255), max_size=70))))
+def test_no_request_raises(body, headers):
+    assert type(ask(preset(), body, *headers)) in (Examined, Unfit)
+    assert type(ask(Generic(None, (), parse_field("payload.a[0]"), (parse_field("header.x-id"),), 401), body, *headers)) in (Examined, Unfit)
+
+
+def test_no_secret_in_its_text():
+    assert "secret" not in repr(preset()).replace("secrets hidden", "")
