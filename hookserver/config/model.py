@@ -168,6 +168,9 @@ class ExecDestination(Destination, frozen=True, kw_only=True):
     def place(self) -> str:
         return self.argv[0]
 
+    def __repr__(self) -> str:  # arguments and variables may hold secrets
+        return f"ExecDestination(name={self.name!r}, {self.argv[0]!r})"
+
 
 class ChatDestination(Destination, frozen=True, kw_only=True):
     """Discord or Slack (``type`` says which). ``text`` is a template, None = a summary made by us."""
