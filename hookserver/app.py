@@ -166,7 +166,7 @@ class App:
             config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
             window=self._window(),
             derived={"the checkpoint": self.projection.checkpoint, "what is sorted": self.channels.refresh},
-            prepare=self.projection.prepare)
+            pinned_seq=lambda: self.projection.queue.pinned_seq(), prepare=self.projection.prepare)
         self.hooks = Hooks(self.intake, clock=self.clock)
         self.house = self._house()
         self.door = FrontDoor(self.hooks, build_application(self.house), api_body=API_BODY,

@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
+from hookserver.core.records import EVENT
 from hookserver.rollups.counts import Counts
-from hookserver.rollups.entry import Entry, decode_entry, entry_decoder, minute_of
+from hookserver.rollups.deliveries import Deliveries
+from hookserver.rollups.entry import Entry, decode_entry, decode_step, entry_decoder, minute_of
+from hookserver.rollups.jobs import Jobs
+from hookserver.rollups.queue import KINDS, Queue
 from hookserver.rollups.sessions import LATENESS, Sessions
 from hookserver.rollups.wheel import Span
 from hookserver.services.pace import paced
@@ -21,32 +25,32 @@ from hookserver.store.rollup_files import Doubt
 
 log = logging.getLogger("hookserver.projection")
 
-VERSIONS = {Sessions.name: Sessions.version, Counts.name: Counts.version}
+VERSIONS = {fold.name: fold.version for fold in (Sessions, Counts, Queue, Deliveries, Jobs)}
 LOGGED_FAILURES = 20        # each further one is only counted
 
 
 class Folds:
     """``emit(partition, lines)`` takes settled rows. ``seq`` is that of the last record folded."""
 
-    def __init__(self, emit: Callable[[str, bytes], None], *, seq: int = 0, lateness: Span = LATENESS,
-                 sessions: Sessions | None = None, counts: Counts | None = None):
+    def __init__(self, emit: Callable[[str, bytes], None], store_id: str, *, seq: int = 0, lateness: Span = LATENESS,
+                 sections: Mapping[str, Iterable[bytes]] | None = None):
+        """``sections``: the folds as they were saved, ``seq`` being folded; None = new ones. Raises Doubt."""
         self.emit, self.seq = emit, seq
-        self.sessions = sessions or Sessions(lateness)
-        self.counts = counts or Counts()
+        try:
+            if sections is None:
+                self.sessions, self.counts, sections = Sessions(lateness), Counts(), {}
+            else:
+                self.sessions, self.counts = Sessions.load(sections[Sessions.name], lateness), Counts.load(sections[Counts.name])
+            # A state that was saved before there were these folds: there was nothing for them to see.
+            self.queue = Queue.load(sections.get(Queue.name, ()), store_id)
+            self.deliveries = Deliveries.load(sections.get(Deliveries.name, ()))
+            self.jobs = Jobs.load(sections.get(Jobs.name, ()), store_id)
+        except (KeyError, IndexError, ValueError, TypeError, msgspec.MsgspecError) as error:
+            raise Doubt(f"the live state cannot be read: {error!r}") from None
         self.failed = 0
         self.last_failure = ""
         self._rows: list[tuple[str, bytes]] = []    # that settled at the record in hand
         self._last_minute, self._minute = "", 0     # that of the last record: as text, its first Unix second
-
-    @classmethod
-    def load(cls, emit: Callable[[str, bytes], None], sections: Mapping[str, Iterable[bytes]], *, seq: int,
-             lateness: Span = LATENESS) -> Folds:
-        """The folds as they were when ``sections`` were saved, ``seq`` being folded. Raises Doubt."""
-        try:
-            return cls(emit, seq=seq, sessions=Sessions.load(sections[Sessions.name], lateness),
-                       counts=Counts.load(sections[Counts.name]))
-        except (KeyError, IndexError, ValueError, TypeError, msgspec.MsgspecError) as error:
-            raise Doubt(f"the live state cannot be read: {error!r}") from None
 
     def take(self, line: bytes) -> Entry | None:
         """Fold one line. None when it cannot be understood."""
@@ -56,7 +60,7 @@ class Folds:
             self.seq += 1
             self._fail("decode", self.seq, error)
             return None
-        return entry if self._fold(entry) else None
+        return entry if self._fold(entry, None if entry.kind == EVENT else line) else None
 
     def take_block(self, block: bytes) -> None:
         """``take`` of every line of a block, faster."""
@@ -65,11 +69,16 @@ class Folds:
             for line in block.split(b"\n")[:-1]:
                 self.take(line)
         else:
-            fold = self._fold
-            for entry in entries:
-                fold(entry)
+            fold, lines = self._fold, None
+            for place, entry in enumerate(entries):
+                if entry.kind == EVENT:
+                    fold(entry, None)
+                else:
+                    lines = lines or block.split(b"\n")
+                    fold(entry, lines[place])
 
-    def _fold(self, entry: Entry) -> bool:
+    def _fold(self, entry: Entry, line: bytes | None) -> bool:
+        """``line``: of a record that is no event."""
         self.seq = entry.seq
         minute = entry.at[:16]
         if minute != self._last_minute:
@@ -87,11 +96,38 @@ class Folds:
             self.counts.fold(entry, self._minute, rows)
         except Exception as error:
             self._fail(self.counts.name, entry.seq, error)
+        if entry.to or line is not None or entry.job is not None:
+            self._fold_work(entry, line, rows)
         if rows:
             for name, row in rows:
                 self.emit(name, row)
             rows.clear()
         return True
+
+    def _fold_work(self, entry: Entry, line: bytes | None, rows: list[tuple[str, bytes]]) -> None:
+        """What concerns pending work: events that go somewhere or begin a job, and records of attempts."""
+        step = entry
+        if line is not None:
+            if entry.kind not in KINDS:
+                return
+            try:
+                step = decode_step(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                self._fail("decode", entry.seq, error)
+                return
+        born = ()
+        try:
+            born = self.jobs.fold(step, self._minute, rows)
+        except Exception as error:
+            self._fail(self.jobs.name, entry.seq, error)
+        try:
+            self.queue.fold(step, self._minute, rows, born)
+        except Exception as error:
+            self._fail(self.queue.name, entry.seq, error)
+        try:
+            self.deliveries.fold(step, self._minute, rows)
+        except Exception as error:
+            self._fail(self.deliveries.name, entry.seq, error)
 
     def _fail(self, where: str, seq: int, error: Exception) -> None:
         self.failed += 1
@@ -101,7 +137,7 @@ class Folds:
 
     def snapshot(self) -> Saved:
         """A copy of the live state of now; shallow, so quick."""
-        return Saved(self.seq, {fold.name: fold.snapshot() for fold in (self.sessions, self.counts)})
+        return Saved(self.seq, {fold.name: fold.snapshot() for fold in (self.sessions, self.counts, self.queue, self.deliveries, self.jobs)})
 
 
 class Saved:

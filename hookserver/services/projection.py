@@ -52,7 +52,7 @@ class Moment(NamedTuple):
 
 
 class Projection:
-    """Made by ``open``. ``sessions`` and ``counts`` are the folds, ``files`` their settled rows.
+    """Made by ``open``. ``sessions``, ``counts``, ``queue``, ``deliveries``, ``jobs`` are the folds, ``files`` their settled rows.
 
     ``subscribers`` are called on the loop with each batch that was applied. ``keys`` is the dedup index
     (``insert``, ``advance``, ``sync``), or None. ``why_rebuilt`` is "" unless this start had to rebuild.
@@ -63,7 +63,7 @@ class Projection:
         self.reader, self.store_id, self.keys, self._lateness = reader, store_id, keys, lateness
         self.checkpoints = Checkpoints(disk, paths)
         self.files = RollupFiles(disk, self.checkpoints.rollups)
-        self.folds = Folds(self.files.append, lateness=lateness)
+        self.folds = Folds(self.files.append, store_id, lateness=lateness)
         self.subscribers: list[Callable[[Sequence[Stored]], object]] = []
         self.why_rebuilt = ""
         self._moment: Moment | None = None
@@ -79,6 +79,18 @@ class Projection:
     @property
     def counts(self):
         return self.folds.counts
+
+    @property
+    def queue(self):
+        return self.folds.queue
+
+    @property
+    def deliveries(self):
+        return self.folds.deliveries
+
+    @property
+    def jobs(self):
+        return self.folds.jobs
 
     @property
     def seq(self) -> int:
@@ -125,10 +137,7 @@ class Projection:
 
     def _use(self, extents: dict[str, Extent], sections: dict[str, list[bytes]] | None, seq: int) -> None:
         self.files = RollupFiles(self.reader.disk, self.checkpoints.rollups, extents)
-        if sections is None:
-            self.folds = Folds(self.files.append, seq=seq, lateness=self._lateness)
-        else:
-            self.folds = Folds.load(self.files.append, sections, seq=seq, lateness=self._lateness)
+        self.folds = Folds(self.files.append, self.store_id, seq=seq, lateness=self._lateness, sections=sections)
 
     def begin_anew(self) -> None:
         """Go back to the state before the oldest record of the log; ``catch_up`` does the rest. Blocking."""
@@ -213,11 +222,12 @@ class Projection:
     def _state_before(self, first_seq: int) -> Saved:
         """Fold again from the nearest earlier state. Blocking."""
         oldest = self.reader.catalog.first_seq
-        folds = Folds(drop, seq=oldest - 1, lateness=self._lateness)
+        folds = Folds(drop, self.store_id, seq=oldest - 1, lateness=self._lateness)
         for start in sorted(self._segment_starts(), reverse=True):
             if start < first_seq:
                 try:
-                    folds = Folds.load(drop, self.checkpoints.read_boundary(start), seq=start - 1, lateness=self._lateness)
+                    folds = Folds(drop, self.store_id, seq=start - 1, lateness=self._lateness,
+                                  sections=self.checkpoints.read_boundary(start))
                     break
                 except Doubt:
                     continue
@@ -281,6 +291,7 @@ class Projection:
         sessions, counts = self.sessions, self.counts
         return {"seq": self.folds.seq, "checkpoint_seq": max(self._saved_seq, 0), "failed": self.folds.failed,
                 "live_users": len(sessions.users), "live_channels": len(sessions.rooms), "live_minutes": len(counts.minutes),
+                "tasks": len(self.queue.tasks), "stray_records": self.queue.strays, "running_jobs": len(self.jobs.running),
                 **{f"notices_{name}": count for name, count in sessions.counts.items()}, **self.files.stats()}
 
     def checkpointed(self) -> dict | None:

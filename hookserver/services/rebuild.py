@@ -151,10 +151,10 @@ class _Check:
 
     def _fold(self, watched: Watched, manifest: Manifest, again: RollupFiles, progress: Progress) -> Folds:
         first = watched.catalog.first_seq
-        folds = Folds(again.append, seq=first - 1)
+        folds = Folds(again.append, manifest.store_id, seq=first - 1)
         if first > 1:
             try:
-                folds = Folds.load(again.append, self.checkpoints.read_boundary(first), seq=first - 1)
+                folds = Folds(again.append, manifest.store_id, seq=first - 1, sections=self.checkpoints.read_boundary(first))
             except Doubt as doubt:
                 raise _Moved(str(doubt)) from None
         for _, block in watched.reader.blocks(first, manifest.seq):

@@ -8,12 +8,12 @@ import json
 import random
 from pathlib import Path
 
-from hookserver.core.records import event_draft
+from hookserver.core.records import Draft, event_draft
 from hookserver.services.projection import Projection
 from hookserver.store.checkpoints import floor_seq
 from hookserver.store.datadir import DataDir
 from hookserver.store.disk import Disk
-from hookserver.store.log import Log
+from hookserver.store.log import Log, Stored
 from hookserver.store.reader import Reader
 from hookserver.store.segments import remove_segments
 from tests.rollups.notices import NOON, rtc, type_of
@@ -49,6 +49,15 @@ class House:
                 headers=[], body=json.dumps(notice).encode(), is_json=True, app=app, key=notice.get("noticeId"))) for notice in notices])
 
         self.run(append())
+
+    def write(self, *drafts: Draft, at: int | None = None) -> list[Stored]:
+        """Append any records as one batch, a second after the last, or at ``at`` (Unix seconds)."""
+        self.at_ms = self.at_ms + 1000 if at is None else at * 1000
+
+        async def append():
+            return await asyncio.gather(*map(self.log.append, drafts))
+
+        return self.run(append())
 
     def wait(self, seconds: int) -> None:
         """Let log time pass, a record of nothing every ten minutes."""

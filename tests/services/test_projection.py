@@ -252,7 +252,7 @@ ODD = (b"[]", b'{"seq":2}', b"\xff", b'{"seq":4,"kind":"x","at":"soon"}', b'{"se
 
 @pytest.mark.logs("could not be folded")
 def test_a_line_that_cannot_be_read_stops_nothing():
-    folds = Folds(lambda name, line: None)
+    folds = Folds(lambda name, line: None, "k3f9q2")
     for line in ODD:
         assert folds.take(line) is None
     assert folds.seq == folds.failed == 5
@@ -260,7 +260,7 @@ def test_a_line_that_cannot_be_read_stops_nothing():
 
 @pytest.mark.logs("could not be folded")
 def test_a_line_that_cannot_be_read_does_not_take_its_block_along():
-    folds = Folds(lambda name, line: None)
+    folds = Folds(lambda name, line: None, "k3f9q2")
     good = b'{"seq":6,"kind":"event.received","at":"2026-11-22T03:45:38.799Z","source":"calls"}'
     folds.take_block(b"\n".join([*ODD, good, b""]))
     assert (folds.seq, folds.failed, folds.counts.sources["calls"].total) == (6, 5, 1)
