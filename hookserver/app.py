@@ -41,6 +41,7 @@ from hookserver.services.refusals import Refusals
 from hookserver.services.summaries import summaries
 from hookserver.services.system import System
 from hookserver.services.upkeep import Upkeep
+from hookserver.services.work import PendingWork
 from hookserver.store.checkpoints import floor_seq
 from hookserver.store.datadir import DataDir
 from hookserver.store.dedup import Dedup, window_start
@@ -48,6 +49,7 @@ from hookserver.store.disk import Disk
 from hookserver.store.log import Log
 from hookserver.store.reader import Reader
 from hookserver.store.rejections import Rejections
+from hookserver.tasks.performers import Performers
 from hookserver.web.assets import Assets, static_directory
 from hookserver.web.auth import Auth, is_exposed, load_token
 from hookserver.web.base import Hosts
@@ -62,6 +64,7 @@ log = logging.getLogger("hookserver")
 
 OK, IO, CONFIG = 0, 74, 78      # exit codes (sysexits.h)
 DRAIN = 8.5                     # seconds that requests under way get for their answer
+LAST_ATTEMPTS = 5.0             # seconds that attempts of tasks get to end
 LAST_CALL = 10.0                # seconds from the first signal to the end, whatever hangs
 TOKEN = "admin.token"
 API_BODY = 64 * 1024
@@ -108,6 +111,7 @@ class App:
             self.port = sockets[0].getsockname()[1]
             await asyncio.to_thread(self._open_store)
             self._build()
+            await self.work.engine.start()
             self._listen(sockets)
         except BaseException:
             for one in sockets:
@@ -157,6 +161,8 @@ class App:
         self.log.on_poison = self._poisoned
         self.dedup.on_damage = lambda why: self._end(IO)    # the next start mends it
         self.log.start(loop)
+        self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
+                                background=self.background, performer=Performers())
         self.system = System(self)
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")
@@ -183,7 +189,7 @@ class App:
             auth=Auth(self.token), hosts=Hosts(config.server.host, site_host(config)),
             trusted_proxies=config.server.trusted_proxies, assets=Assets(static_directory()),
             events=events, missed=events.missed, overview=overview, channels=self.channels, mappings=mappings,
-            hub=self.hub, system=self.system,
+            hub=self.hub, system=self.system, deliveries=self.work.deliveries, targets=self.work.targets,
             refusals=Refusals(self.rejections, clock=self.clock, base_url=base), metrics=Metrics(self.system.figures))
 
     def _listen(self, sockets: list[socket.socket]) -> None:
@@ -216,7 +222,7 @@ class App:
         self.hooks.draining = True
         self._server.stop()
         self._server.conn_params.no_keep_alive = True
-        await self._let_go(drain)
+        await asyncio.gather(self._let_go(drain), self.work.stop(min(drain, LAST_ATTEMPTS)))
         self.hub.close()
         await self._server.close_all_connections()
         await self.background.stop()

@@ -18,6 +18,7 @@ CODES: dict[str, tuple[int, str]] = {
     "unmatched": (404, "No source is configured for this path."),
     "method_not_allowed": (405, "This path does not take this method."),
     "body_timeout": (408, "The body did not arrive in time."),
+    "conflict": (409, "What was asked for does not fit the state of things."),
     "too_large": (413, "The body is larger than this source accepts."),
     "unsupported_type": (415, "The content type is not one that this source accepts."),
     "unsupported_encoding": (415, "The body is compressed, and this source does not allow it."),

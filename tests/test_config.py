@@ -3,7 +3,6 @@
 import ipaddress
 import json
 import os
-import re
 import stat
 
 import msgspec
@@ -335,16 +334,6 @@ def test_shipped_file_works_as_it_is(tmp_path):
     assert list(got.sources) == ["calls"] and list(got.sources["calls"].apps) == ["demo"]
     assert got.warnings == () and (got.server.host, got.server.port) == ("127.0.0.1", 8080)
     assert len(got.sources["calls"].apps["demo"].secrets[0]) == 64
-
-
-def test_what_the_shipped_file_has_in_comments_works_too(tmp_path):
-    shipped = open(os.path.join(os.path.dirname(__file__), "..", "conf.yaml"), encoding="utf-8").read()
-    top, _, rest = shipped.partition("  # done:")   # before it are defaults
-    told = re.sub(r"^(  )?#(?:(?<=  #) )?(?=  |[a-z])", r"\1", f"  # done:{rest}", flags=re.MULTILINE)     # sentences begin with a capital
-    got = load(tmp_path, top + told, env={"SHARED_SECRET": "0123456789", "CI_SECRET": "whsec_" + "A" * 32, "DISCORD_URL": "https://d/x"},
-               generate=True)
-    assert list(got.sources) == ["calls", "done"] and list(got.destinations) == ["ci", "team"] and got.jobs and got.notify.on
-    assert [rule.to for rule in got.routes] == [("ci",)] and not [text for text in got.warnings if "secrets" not in text]
 
 
 WORDS = st.sampled_from(["server", "store", "sources", "port", "type", "agora", "apps", "secrets", "no", "1:30", "&a", "*a",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
 
-from hookserver.config import AgoraSource, Config, Source, schema, tree
+from hookserver.config import AgoraSource, Config, Source, tree
 from hookserver.services.senders import local_url
 
 from hookserver.cli.configured import read_config
@@ -23,9 +22,6 @@ def check(args: argparse.Namespace) -> int:
     """Print what the configuration means; ConfigError if it cannot be used."""
     if args.sample:
         sys.stdout.write(sample().read_text())
-        return 0
-    if args.schema:
-        print(json.dumps(schema(), indent=2, ensure_ascii=False))
         return 0
     conf = read_config(args)
     print(f"{conf.file}: good\n")

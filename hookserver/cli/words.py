@@ -114,7 +114,6 @@ def add_check(commands) -> None:
     """check"""
     parser = command(commands, "check", "check:check", "validate the configuration and explain it", CHECK)
     parser.add_argument("--sample", action="store_true", help="print a configuration to start from, and do nothing else")
-    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of the configuration, for editors")
 
 
 def add_tail(commands) -> None:
@@ -193,7 +192,6 @@ examples:
   hookserver check
   hookserver check -c new.yaml
   hookserver check --sample > conf.yaml
-  hookserver check --schema > conf.schema.json
 """
 
 TAIL = """\

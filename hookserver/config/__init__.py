@@ -93,7 +93,7 @@ def _schema_of(kind) -> dict:
             properties[name]["default"] = _json_default(key.default)
     found = {"type": "object", "additionalProperties": False, "properties": properties} | _needed(kind, "")
     if kind.lead:
-        found["allOf"] = [_only_of(kind, word) for word in kind.keys[kind.lead].kind.schema["enum"]]
+        found["allOf"] = [_only_of(kind, word) for word in dict.fromkeys(word for key in kind.keys.values() for word in key.of)]
     return {"anyOf": [found, {"const": kind.word}]} if kind.word else found
 
 

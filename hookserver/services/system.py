@@ -57,7 +57,7 @@ class System:
         """What somebody should look at; the configuration's own warnings are not among them."""
         parts = self._parts
         return [text for text in (parts.log.error, parts.dedup.error, *parts.projection.warnings(),
-                                *parts.upkeep.warnings()) if text]
+                                *parts.upkeep.warnings(), *parts.work.targets.warnings()) if text]
 
     # -- pages -----------------------------------------------------------------------------------
 
@@ -120,6 +120,7 @@ class System:
         yield Figure("live_clients", "clients of the live stream", "gauge", one(len(parts.hub.listeners)))
         yield Figure("memory_bytes", "resident memory", "gauge",
                      {(kind,): size for kind, size in memory().items() if size is not None}, ("kind",))
+        yield from parts.work.figures()
         for name, value in numbers(parts.dedup.stats()):
             yield Figure(f"dedup_{name}", f"dedup index: {name}", "gauge", one(value))
         for name, value in numbers(parts.projection.stats()):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
@@ -69,6 +70,7 @@ class Engine:
         self._recording: set[str] = set()
         self._timers: dict[Lane, asyncio.TimerHandle] = {}
         self._disabling: set[str] = set()
+        self.attempts: Counter[tuple[str, str]] = Counter()     # since the start, by target and state
         self._ready = self._stopping = False
 
     # -- life ---------------------------------------------------------------------------------------
@@ -154,10 +156,25 @@ class Engine:
             attempt.cancel()
         await asyncio.wait([attempt])
 
+    def welcome(self, target: str) -> None:
+        """Somebody thinks that a target is well: its breaker is closed, and it has not asked for peace."""
+        for lane in self.lanes:
+            if lane.spec.target == target:
+                lane.forgive()
+                self._pump(lane)
+
+    def now(self) -> float:
+        """The moment on the clock of lanes."""
+        return self._loop.time()
+
     @property
     def running(self) -> int:
         """Attempts under way."""
         return len(self._running)
+
+    def running_of(self, target: str) -> int:
+        """Attempts under way for one target."""
+        return sum(len(lane.running) for lane in self.lanes if lane.spec.target == target)
 
     # -- lanes ---------------------------------------------------------------------------------------
 
@@ -275,6 +292,7 @@ class Engine:
             outcome = Outcome(False, "invalid", "the answer is too large for a record", outcome.status, outcome.ms, final=True)
             decision = decide(spec.retry, outcome, task.attempts + 1, 0.5)
             await self._persist(draft, lambda: self._is_recorded(task))
+        self.attempts[spec.target, decision.state] += 1
         if decision.state != DONE:
             self._judge(spec, outcome)
         if outcome.status not in THROTTLED or outcome.retry_after is None:

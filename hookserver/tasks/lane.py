@@ -108,6 +108,11 @@ class Lane:
         if asked is not None:
             self.asked_until = max(self.asked_until, now + min(asked, self.spec.breaker.longest))
 
+    def forgive(self) -> None:
+        """Forget what the target has done."""
+        self.breaker.reset()
+        self.asked_until = -math.inf
+
     def obstacle(self, now: float) -> Waiting | None:
         """What holds up a task that is due."""
         if self.disabled:

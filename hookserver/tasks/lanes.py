@@ -7,8 +7,8 @@ targets that hang, however many they are, never keep a healthy one from going on
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from urllib.parse import urlsplit
 
+from hookserver.core.guard import parse_url
 from hookserver.core.tasks import Task
 from hookserver.tasks.lane import Lane, LaneSpec
 
@@ -81,7 +81,7 @@ class Lanes:
         for lane in changed:
             lane.disabled = not lane.disabled
             if not lane.disabled:
-                lane.breaker.reset()
+                lane.forgive()
         return changed
 
     def _shares(self, lane: Lane) -> bool:
@@ -103,9 +103,8 @@ class Lanes:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port, as far as the text shows them; the performer is the one to be strict."""
+    """Scheme, host and port; "" for what is no URL that anything will be sent to."""
     try:
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc}".lower()
+        return parse_url(url).origin
     except ValueError:
         return ""

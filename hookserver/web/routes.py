@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tornado import httputil, web
 
-from hookserver.web import agora, api, assets, live, metrics, session
+from hookserver.web import agora, api, assets, deliveries, live, metrics, session
 from hookserver.web.base import Access, BaseHandler, NotFound
 
 PUBLIC, ADMIN = Access.PUBLIC, Access.ADMIN
@@ -39,6 +39,14 @@ TABLE = (
     Row(r"/api/rejections", api.Rejections, ADMIN),
     Row(r"/api/rejections/([^/]+)", api.Rejection, ADMIN),
     Row(r"/api/rejections/([^/]+)/raw", api.RejectionRaw, ADMIN),
+    Row(r"/api/tasks", deliveries.Tasks, ADMIN),
+    Row(r"/api/tasks/([^/]+)", deliveries.Task, ADMIN),
+    Row(r"/api/tasks/([^/]+)/retry", deliveries.RetryTask, ADMIN),
+    Row(r"/api/tasks/([^/]+)/cancel", deliveries.CancelTask, ADMIN),
+    Row(r"/api/destinations", deliveries.Destinations, ADMIN),
+    Row(r"/api/destinations/([^/]+)/enable", deliveries.EnableDestination, ADMIN),
+    Row(r"/api/destinations/([^/]+)/disable", deliveries.DisableDestination, ADMIN),
+    Row(r"/api/destinations/([^/]+)/test", deliveries.TestDestination, ADMIN),
     Row(r"/api/mappings", agora.Mappings, ADMIN),
     Row(r"/api/mappings/platforms", agora.Mappings, ADMIN),
     Row(r"/api/channels/([^/]+)", agora.Channels, ADMIN),

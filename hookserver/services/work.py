@@ -1,0 +1,91 @@
+"""Pending work, put together: the engine with a lane for each target, and what people may ask and do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from hookserver.config.model import Config, Destination
+from hookserver.core.records import Draft
+from hookserver.core.tasks import made_draft
+from hookserver.services.background import Background
+from hookserver.services.deliveries import Deliveries
+from hookserver.services.ended import Ended
+from hookserver.services.projection import Projection
+from hookserver.services.system import Figure, one
+from hookserver.services.targets import Targets
+from hookserver.store.log import Log
+from hookserver.store.reader import Reader
+from hookserver.tasks.breaker import CLOSED
+from hookserver.tasks.engine import Engine
+from hookserver.tasks.lane import LaneSpec
+from hookserver.tasks.work import Performer
+
+DISABLED = "destination.disabled"   # a kind of notice
+
+
+class PendingWork:
+    """``performer(destination)`` makes the performer of one; ``more`` are the lanes of what is no destination.
+
+    ``engine`` attempts, ``deliveries`` answers for tasks, ``targets`` for destinations.
+    """
+
+    def __init__(self, config: Config, *, projection: Projection, log: Log, reader: Reader, clock: Callable[[], int],
+                 background: Background, performer: Callable[[Destination], Performer], more: Iterable[LaneSpec] = ()):
+        self._config, self._projection, self._reader = config, projection, reader
+        # Threads of their own, so that readers who keep all others busy cannot hold up deliveries.
+        self._threads = ThreadPoolExecutor(2, "tasks")
+        lanes = [lane_of(destination, performer(destination)) for destination in config.destinations.values()]
+        self.engine = Engine(
+            projection.queue, lanes=[*lanes, *more], append=log.append, read_line=self._read, clock=clock, chance=random.random,
+            background=background, failing_since=self._failing_since, notice=self._notice)
+        projection.subscribers.append(self.engine.saw)
+        self.deliveries = Deliveries(projection.queue, self.engine, Ended(projection.files), reader, log.store_id, append=log.append)
+        self.targets = Targets(config, self.engine, queue=projection.queue, deliveries=projection.deliveries, append=log.append,
+                               clock=clock)
+
+    async def stop(self, grace: float) -> None:
+        """End attempts; see ``Engine.stop``."""
+        await self.engine.stop(grace)
+        self._threads.shutdown(wait=False)
+
+    async def _read(self, seq: int) -> bytes | None:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._reader.read, seq)
+
+    def _failing_since(self, target: str) -> int | None:
+        health = self._projection.deliveries.health.get(target)
+        return None if health is None else health.failing_since
+
+    def _notice(self, target: str, why: str) -> Draft | None:
+        """Tells the others that a destination was disabled, if somebody wants to know. Never the destination itself."""
+        notify = self._config.notify
+        to = [name for name in notify.to if name != target]
+        if DISABLED not in notify.on or not to:
+            return None
+        text = f"The destination {target} was disabled: it {why}. What is meant for it is kept until it is enabled again."
+        return made_draft("", to, "notice", notice={"type": DISABLED, "destination": target, "why": why, "text": text})
+
+    def figures(self) -> Iterable[Figure]:
+        """For /metrics. Labels are names from the configuration."""
+        engine, queue = self.engine, self._projection.queue
+        names, now = list(engine.lanes.specs), engine.now()
+        label = ("target",)
+        yield Figure("tasks_pending", "tasks that have not ended", "gauge",
+                     {(name,): len(queue.by_target.get(name, ())) for name in names}, label)
+        yield Figure("attempts_running", "attempts under way", "gauge", {(name,): engine.running_of(name) for name in names}, label)
+        yield Figure("attempts", "attempts since the start, by what they came to", "counter", dict(engine.attempts), ("target", "state"))
+        shut = {lane.spec.target for lane in engine.lanes if lane.breaker.state(now) != CLOSED}
+        yield Figure("breaker_open", "1 while a breaker keeps attempts back", "gauge", {(name,): name in shut for name in names}, label)
+        yield Figure("destination_disabled", "1 while a destination is disabled", "gauge",
+                     {(name,): name in queue.disabled for name in names}, label)
+        yield Figure("tasks_without_target", "tasks for destinations that conf.yaml does not have", "gauge",
+                     one(sum(len(ids) for name, ids in queue.by_target.items() if name not in engine.lanes.specs)))
+
+
+def lane_of(destination: Destination, performer: Performer) -> LaneSpec:
+    """The lane that a destination's settings ask for."""
+    return LaneSpec(
+        target=destination.name, performer=performer, retry=destination.retry, timeout=destination.timeout, breaker=destination.breaker,
+        concurrency=destination.concurrency, rate=destination.rate, disable_after=destination.disable_after, obeys_gone=True)
