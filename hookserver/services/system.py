@@ -77,7 +77,8 @@ class System:
             "uptime_seconds": int(time.monotonic() - self._began), "memory": memory(), "loop_lag_ms": self._lag(),
             "status": self.status(), "config": masked(config), "store": self._store(), "dedup": parts.dedup.stats(),
             "checkpoint": parts.projection.checkpointed(), "segments": self._segments(),
-            "rejections": parts.rejections.counts(parts.clock()), "upkeep": parts.upkeep.stats(), "warnings": [*config.warnings, *self.warnings()]}
+            "rejections": parts.rejections.counts(parts.clock()), "upkeep": parts.upkeep.stats(), "tasks": parts.work.stats(),
+            "warnings": [*config.warnings, *self.warnings()]}
 
     def _lag(self) -> dict:
         lag = self._parts.lag

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -66,6 +67,19 @@ class PendingWork:
             return None
         text = f"The destination {target} was disabled: it {why}. What is meant for it is kept until it is enabled again."
         return made_draft("", to, "notice", notice={"type": DISABLED, "destination": target, "why": why, "text": text})
+
+    def stats(self) -> dict:
+        """Numbers for the System page."""
+        queue, lanes = self._projection.queue, self.engine.lanes
+        return {"pending": len(queue.tasks), "running": self.engine.running, "disabled": sorted(queue.disabled),
+                "without_target": sum(len(ids) for name, ids in queue.by_target.items() if name not in lanes.specs),
+                "lanes": len(list(lanes)), "attempts": dict(self._attempts())}
+
+    def _attempts(self) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for (_, state), count in self.engine.attempts.items():
+            found[state] += count
+        return found
 
     def figures(self) -> Iterable[Figure]:
         """For /metrics. Labels are names from the configuration."""

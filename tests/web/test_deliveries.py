@@ -195,6 +195,7 @@ def test_destinations_tell_how_they_are(house):
         "attempts": 2, "done": 1, "failed": 0, "retried": 1}
     assert one["breaker"]["state"] == "closed" and one["queue"] == {
         "pending": 0, "running": 0, "oldest_made_at": None, "next_in_seconds": None}
+    assert house.admin.get("/api/system").json["tasks"]["attempts"] == {"retry": 1, "done": 1}
     metrics = house.admin.get("/metrics").body.decode()
     assert 'hookserver_attempts_total{state="done",target="fast"} 1.0' in metrics
     assert 'hookserver_tasks_pending{target="ci"} 0.0' in metrics
