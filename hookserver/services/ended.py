@@ -8,7 +8,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from hookserver.rollups.queue import ROWS, EndedRow, decode_row, partition
 from hookserver.rollups.rows import directory
@@ -39,10 +38,6 @@ class Ended:
 
     def __init__(self, files: RollupFiles):
         self._files = files
-
-    def targets(self) -> list[str]:
-        """Targets that have any rows."""
-        return sorted({unquote(name.split("/")[1]) for name in self._files.names(f"{ROWS}/")})
 
     def page(self, *, limit: int, before: Place | None = None, target: str | None = None, about: str | None = None,
              accept: Callable[[EndedRow], bool] = lambda row: True, stop: Callable[[], bool] = lambda: False) -> Found:

@@ -288,8 +288,9 @@ class Engine:
 
         try:
             await self._persist(draft, lambda: self._is_recorded(task))
-        except Refused:
-            outcome = Outcome(False, "invalid", "the answer is too large for a record", outcome.status, outcome.ms, final=True)
+        except (Refused, ValueError, TypeError) as error:
+            log.warning("an outcome fits in no record task=%s: %s", task.id, error)
+            outcome = Outcome(False, "invalid", f"the outcome fits in no record: {type(error).__name__}", ms=outcome.ms, final=True)
             decision = decide(spec.retry, outcome, task.attempts + 1, 0.5)
             await self._persist(draft, lambda: self._is_recorded(task))
         self.attempts[spec.target, decision.state] += 1

@@ -93,4 +93,3 @@ def test_one_is_found_by_its_id(filled):
         assert one.one(wanted.task, wanted.target, "2026-11-21") == wanted
         assert one.one(wanted.task, wanted.target, "2026-11-24") is None
     assert one.one("tsk_k_4000_0", "ci", "2026-11-21") is None
-    assert one.targets() == ["ci", "odd name/..", "team"]

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from hookserver.config.model import Breaker
-from hookserver.core.tasks import changed_draft, destination_draft, made_draft
+from hookserver.core.tasks import Outcome, changed_draft, destination_draft, made_draft
 from hookserver.errors import CorruptionError, Refused, StorageUnavailable
 
 from tests.tasks.judge import verdict
@@ -139,10 +139,11 @@ def test_a_write_whose_fate_was_unknown_is_not_written_twice():
     story(performer, work)
 
 
-def test_an_answer_that_fits_in_no_record_ends_the_task():
+@pytest.mark.logs("fits in no record")
+def test_an_answer_that_is_too_large_for_a_record_ends_the_task():
     async def work(world: World):
         append = world.append
-        world.engine._append = lambda draft: append(draft) if b"too large" in draft.payload else refuse()
+        world.engine._append = lambda draft: append(draft) if b"fits in no record" in draft.payload else refuse()
         await world.event("ci")
         await asyncio.sleep(5)
         assert world.states() == ["failed"]
@@ -151,6 +152,17 @@ def test_an_answer_that_fits_in_no_record_ends_the_task():
         raise Refused("too_large")
 
     story(Scripted(), work)
+
+
+@pytest.mark.logs("fits in no record")
+@pytest.mark.parametrize("odd", ["\udcff", object()])
+def test_an_outcome_that_cannot_be_written_ends_the_task_and_not_the_server(odd):
+    async def work(world: World):
+        await world.event("ci")
+        await asyncio.sleep(5)
+        assert world.states() == ["failed"]
+
+    story(Scripted(lambda work: Outcome(True, "ok", request={"odd": odd})), work)
 
 
 @pytest.mark.logs("unexpected way")
