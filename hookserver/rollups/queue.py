@@ -79,7 +79,7 @@ class Queue:
         self.by_target: dict[str, dict[str, None]] = {}
         self.disabled: dict[str, str] = {}
         self.tries: dict[str, tuple[int, ...]] = {}
-        self._pins: dict[int, int] = {}             # seq of a record -> tasks that carry its content
+        self._carried: dict[str, int] = {}          # task -> seq of the earlier record whose content it carries
         self._changed: dict[str, None] | None = None
 
     # -- the step ---------------------------------------------------------------------------------
@@ -118,10 +118,10 @@ class Queue:
                 self._add(Task(task_id(own, place), kind, target, about, at, at))
 
     def _add(self, task: Task) -> None:
-        pin = record_seq(task.about)
+        if not task.id.startswith(f"tsk_{task.about[4:]}_"):
+            self._carried[task.id] = record_seq(task.about)
         self.tasks[task.id] = task
         self.by_target.setdefault(task.target, {})[task.id] = None
-        self._pins[pin] = self._pins.get(pin, 0) + 1
         self._note(task.id)
 
     def _tried(self, step: Step, minute: int, out: Out) -> None:
@@ -164,15 +164,8 @@ class Queue:
         del same[task.id]
         if not same:
             del self.by_target[task.target]
-        self._unpin(record_seq(task.about))
+        self._carried.pop(task.id, None)
         self._note(task.id)
-
-    def _unpin(self, seq: int) -> None:
-        left = self._pins[seq] - 1
-        if left:
-            self._pins[seq] = left
-        else:
-            del self._pins[seq]
 
     def _switch(self, step: Step) -> None:
         if step.state == "disabled":
@@ -184,7 +177,8 @@ class Queue:
 
     def pinned_seq(self) -> int | None:
         """The lowest seq of a record whose content a pending task carries; None when nothing is pending."""
-        return min(self._pins, default=None)
+        own = next((record_seq(task) for task in self.tasks if task not in self._carried), None)    # born in order
+        return min((seq for seq in (own, *self._carried.values()) if seq is not None), default=None)
 
     def take_changed(self) -> list[str]:
         """Ids of the tasks that were born, moved on or ended since the last call; one that ended is in ``tasks`` no more.

@@ -9,7 +9,9 @@ import shutil
 import pytest
 
 from hookserver.core.tasks import Task
+from hookserver.rollups.deliveries import KEPT
 from hookserver.services import folds as module
+from hookserver.services.delivery_hours import DeliveryHours
 from hookserver.services.rebuild import compare, rebuild
 from hookserver.store.atomic import seal, unseal
 from tests.rollups.notices import HOUR, NOON, rtc
@@ -166,3 +168,21 @@ def test_hours_are_counted_in_log_time(root):
         [_] = house.write(event(["ci"]))
         house.write(tried(next(iter(house.projection.queue.tasks.values())), "retry", next_in=60), at=NOON + 5 * HOUR)
         assert house.projection.deliveries.since(NOON + 5 * HOUR)["ci"].retried == 1
+
+
+def test_hours_are_told_from_memory_and_from_rows(root):
+    with House(root) as house:
+        hours = DeliveryHours(house.projection)
+        house.write(event(["ci", "team"]))
+        ci, team = house.projection.queue.tasks.values()
+        for number in range(KEPT + 20):
+            house.write(tried(ci, "retry", next_in=60), tried(team, "retry", next_in=60), at=NOON + number * HOUR)
+        whole = house.run(hours.since(NOON))
+        assert {target: hour.attempts for target, hour in whole.items()} == {"ci": KEPT + 20, "team": KEPT + 20}
+        house.checkpoint()
+        assert house.run(hours.since(NOON)) == whole
+        assert house.run(hours.since(NOON + 19 * HOUR + 1))["ci"].attempts == KEPT + 1
+        assert house.run(hours.since(NOON + 30 * HOUR))["ci"].attempts == KEPT - 10
+        series = house.run(hours.series(NOON))
+        assert list(series) == [NOON + number * HOUR for number in range(KEPT + 20)]
+        assert all(hour.retried == 1 for targets in series.values() for hour in targets.values())
