@@ -182,7 +182,7 @@ class App:
         """What the web handlers get to see."""
         config = self.config
         base = base_url(config, self.port)
-        events = Events(self.reader, self.log.store_id, base_url=base, routing=self.intake.routing)
+        events = Events(self.reader, self.log.store_id, base_url=base, routing=self.intake.reception.routing)
         overview = Overview(config, storage=self.log, rejections=self.rejections, events=events, counts=lambda: self.projection.counts,
                             clock=self.clock, base_url=base, warnings=self.system.warnings)
         return SimpleNamespace(

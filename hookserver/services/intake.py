@@ -5,9 +5,6 @@ body is read. ``receive`` has the whole request: signature over the raw bytes, t
 duplicates, then the log. The order is: route, method, content type and encoding, size, rate,
 signature, parse, duplicate, append, sync, answer.
 
-A request to a path that looks like a hook but belongs to no source is read and kept all the same:
-the route can be mended, and the request replayed.
-
 Nothing here raises for any input. All of it runs on the event loop, except the work on large bodies.
 """
 
@@ -25,14 +22,12 @@ import msgspec
 
 from hookserver.config import Config
 from hookserver.core.addresses import Network, bucket_of, client_address
-from hookserver.core.ratelimit import RateLimiter
 from hookserver.core.records import event_draft, event_id
 from hookserver.core.requests import Answer, InboundRequest, is_application
 from hookserver.errors import Refused, StorageUnavailable
 from hookserver.providers import agora
-from hookserver.providers.receiver import Examined, Unfit
-from hookserver.services.endpoints import Endpoint, endpoints_of
-from hookserver.services.routing import Routing
+from hookserver.services.endpoints import Endpoint
+from hookserver.services.reception import Reception, Taken, content_length
 
 log = logging.getLogger("hookserver.intake")
 
@@ -64,10 +59,8 @@ class Intake:
         self._log, self._dedup, self._rejections = storage, dedup, rejections
         self._steady, self._clock, self._threads = steady, clock, threads
         self._trusted: Sequence[Network] = config.server.trusted_proxies
-        self._body_limit = config.limits.body
-        self._limiter = RateLimiter(config.limits.rate)
-        self._endpoints = endpoints_of(config, self._limiter)   # by path, which is matched exactly
-        self.routing = Routing(config.routes)
+        self.reception = Reception(config)
+        self._endpoints = self.reception.endpoints
         self._in_flight: dict[tuple[str, str], asyncio.Future] = {}
         self.accepted: Counter[str] = Counter()    # source -> records made
         self.duplicates: Counter[str] = Counter()  # source -> answered without a new record
@@ -89,77 +82,85 @@ class Intake:
         forwarded = [value for name, value in headers if name.lower() == "x-forwarded-for"] \
             if "x-forwarded-for" in known else ()
         client = client_address(peer, forwarded, self._trusted)
-        refused = self._early_refusal(endpoint, method, known, client)
+        refused = self.reception.refuse_early(endpoint, method, known) or self._too_fast(endpoint, client)
         if refused is None:
-            return Admission(endpoint.limit if endpoint else self._body_limit, client)
+            return Admission(self.reception.limit(endpoint), client)
         return self.refuse(InboundRequest(method, path, "", headers, b"", peer, client, self._clock()), refused,
-                           size=_content_length(known))
+                           size=content_length(known))
 
-    def _early_refusal(self, endpoint: Endpoint | None, method: str, known: dict[str, str], client: str) -> Refused | None:
-        if endpoint is None:
-            if method != "POST":
-                return _unmatched()
-        elif method not in endpoint.receiver.methods:
-            return _wrong_method(endpoint)
-        elif not _is_taken(known.get("content-type"), endpoint.receiver.content_types):
-            return Refused("unsupported_type", hint=f"Send Content-Type: {' or '.join(sorted(endpoint.receiver.content_types))}.")
-        if known.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
-            return Refused("unsupported_encoding")
-        limit = endpoint.limit if endpoint else self._body_limit
-        if (_content_length(known) or 0) > limit:
-            return Refused("too_large", f"The body is larger than the {limit} bytes that are accepted here.")
-        wait = (endpoint.limiter if endpoint else self._limiter).take(bucket_of(client), self._steady())
+    def _too_fast(self, endpoint: Endpoint | None, client: str) -> Refused | None:
+        limiter = endpoint.limiter if endpoint else self.reception.limiter
+        wait = limiter.take(bucket_of(client), self._steady())
         return Refused("rate_limited", retry_after=wait) if wait else None
 
     # -- the whole request -----------------------------------------------------------------------
 
     async def receive(self, request: InboundRequest) -> Answer:
         """Keep the request, durably, or refuse it. The request has been admitted."""
-        endpoint = self._endpoints.get(request.path)
         try:
-            if endpoint is None:
-                raise _unmatched()
-            if request.method not in endpoint.receiver.methods:
-                raise _wrong_method(endpoint)
-            if len(request.body) > endpoint.limit:
-                raise Refused("too_large", f"The body is larger than the {endpoint.limit} bytes that are accepted here.")
-            if len(request.body) > LARGE_BODY:
-                examined, to = await asyncio.get_running_loop().run_in_executor(self._threads, _examine, endpoint, request, self.routing)
-            else:
-                examined, to = _examine(endpoint, request, self.routing)
-            return await self._keep(endpoint, request, examined, to)
+            taken = await self._examine(request)
+            event, duplicate = await self._keep(request, taken)
+            return taken.endpoint.receiver.success(taken.examined, event, duplicate)
         except Refused as refused:
-            return self.refuse(request, refused, source=endpoint.source if endpoint else None)
+            return self.refuse(request, refused)
         except StorageUnavailable as trouble:
             return self._unavailable(trouble)
 
-    async def _keep(self, endpoint: Endpoint, request: InboundRequest, examined: Examined, to: tuple[str, ...]) -> Answer:
-        key = examined.key
+    async def again(self, request: InboundRequest, note: str, *, dry_run: bool = False) -> tuple[Taken, str | None, bool]:
+        """A request of earlier, through all checks but the rate. ``note`` is kept with it as the check "replay".
+
+        Returns what it is, the id of its event, and whether that was there already; a dry run has no id for a new one.
+        Raises StorageUnavailable, and Refused: it is not kept among the rejections a second time.
+        """
+        taken = await asyncio.get_running_loop().run_in_executor(self._threads, self.reception.judge, request)
+        if dry_run:
+            seq = self._known(request, taken)
+            return taken, None if seq is None else event_id(self._log.store_id, seq), seq is not None
+        return taken, *await self._keep(request, taken, {"replay": note})
+
+    async def _examine(self, request: InboundRequest) -> Taken:
+        endpoint = self.reception.endpoint_of(request)
+        if len(request.body) > LARGE_BODY:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self.reception.examine, endpoint, request)
+        return self.reception.examine(endpoint, request)
+
+    async def _keep(self, request: InboundRequest, taken: Taken, checks: dict[str, str] | None = None) -> tuple[str, bool]:
+        """The id of the event, once it is on disk, and whether an earlier request had made it."""
+        source, key = taken.endpoint.source, taken.examined.key
         if key is None:
-            stored = await self._append(endpoint, request, examined, to)
-            return self._success(endpoint, examined, stored.id)
-        slot = (endpoint.source, key)
+            stored = await self._append(request, taken, checks)
+            self.accepted[source] += 1
+            return stored.id, False
+        slot = (source, key)
         original = self._in_flight.get(slot)
         if original is not None:
             # The twin waits for the sync of the first one and shares its fate; cancelling a twin harms nobody.
             stored = await asyncio.shield(original)
-            return self._success(endpoint, examined, stored.id, duplicate=True)
-        seq = self._dedup.lookup(endpoint.source, key, request.at_ms, endpoint.window)
+            self.duplicates[source] += 1
+            return stored.id, True
+        seq = self._known(request, taken)
         if seq is not None:
-            return self._success(endpoint, examined, event_id(self._log.store_id, seq), duplicate=True)
-        future = self._in_flight[slot] = self._append(endpoint, request, examined, to)
+            self.duplicates[source] += 1
+            return event_id(self._log.store_id, seq), True
+        future = self._in_flight[slot] = self._append(request, taken, checks)
         # Removed when its fate is known, and not before: until then it is in no index.
         future.add_done_callback(lambda done: self._settled(slot, done))
         stored = await future
-        return self._success(endpoint, examined, stored.id)
+        self.accepted[source] += 1
+        return stored.id, False
 
-    def _append(self, endpoint: Endpoint, request: InboundRequest, examined: Examined,
-                to: tuple[str, ...]) -> asyncio.Future:
+    def _known(self, request: InboundRequest, taken: Taken) -> int | None:
+        """The seq of an event on disk that this is a copy of."""
+        endpoint, key = taken.endpoint, taken.examined.key
+        return None if key is None else self._dedup.lookup(endpoint.source, key, request.at_ms, endpoint.window)
+
+    def _append(self, request: InboundRequest, taken: Taken, checks: dict[str, str] | None) -> asyncio.Future:
+        endpoint, examined = taken.endpoint, taken.examined
         path = f"{request.path}?{request.query}" if request.query else request.path
         return self._log.append(event_draft(
             source=endpoint.source, provider=endpoint.receiver.name, type=examined.type, key=examined.key, app=examined.app,
             job=examined.job, method=request.method, path=path, client=request.client, headers=request.headers,
-            body=request.body, is_json=True, checks={"signature": examined.verdict.text}, to=to))
+            body=request.body, is_json=True, checks={"signature": examined.verdict.text, **(checks or {})}, to=taken.to))
 
     def _settled(self, slot: tuple[str, str], done: asyncio.Future) -> None:
         self._in_flight.pop(slot, None)
@@ -168,26 +169,20 @@ class Intake:
 
     # -- answers ---------------------------------------------------------------------------------
 
-    def _success(self, endpoint: Endpoint, examined: Examined, event: str, *, duplicate: bool = False) -> Answer:
-        (self.duplicates if duplicate else self.accepted)[endpoint.source] += 1
-        return endpoint.receiver.success(examined, event, duplicate)
-
     def _unavailable(self, trouble: StorageUnavailable) -> Answer:
         """Nothing was acknowledged; the sender keeps the event and sends it again."""
         self.refused[trouble.code] += 1
         refused = Refused(trouble.code, retry_after=trouble.retry_after)
         return Answer(refused.status, json.dumps(refused.body()).encode(), refused.headers)
 
-    def refuse(self, request: InboundRequest, refused: Refused, *, source: str | None = None,
-               size: int | None = None) -> Answer:
+    def refuse(self, request: InboundRequest, refused: Refused, *, size: int | None = None) -> Answer:
         """Answer a refusal and keep the request with its cause.
 
         ``size`` is the length that the client announced, when the body was not read.
         """
         self.refused[refused.code] += 1
-        if source is None:
-            endpoint = self._endpoints.get(request.path)
-            source = endpoint.source if endpoint else None
+        endpoint = self._endpoints.get(request.path)
+        source = endpoint.source if endpoint else None
         size = len(request.body) if size is None else size
         kept = self._rejections.add(request, source=source, cause=refused.code, status=refused.status,
                                     message=refused.message, hint=refused.hint, size=size)
@@ -201,34 +196,6 @@ class Intake:
     def stats(self) -> dict[str, int]:
         """Real numbers for /debug/cache."""
         limiters = {id(endpoint.limiter): endpoint.limiter for endpoint in self._endpoints.values()}
-        limiters[id(self._limiter)] = self._limiter
+        limiters[id(self.reception.limiter)] = self.reception.limiter
         return {"in_flight": len(self._in_flight), "buckets": sum(map(len, limiters.values())),
                 "accepted": self.accepted.total(), "duplicates": self.duplicates.total(), "refused": self.refused.total()}
-
-
-def _examine(endpoint: Endpoint, request: InboundRequest, routing: Routing) -> tuple[Examined, tuple[str, ...]]:
-    """What it is, and the destinations chosen for it. Raises Refused. Runs in any thread."""
-    found = endpoint.receiver.examine(request)
-    if type(found) is Unfit:
-        raise Refused(found.code, found.message, hint=found.hint, status=found.status)
-    return found, routing.choose(endpoint.source, found.type, request.client, request.headers, found.value)
-
-
-def _unmatched() -> Refused:
-    return Refused("unmatched", hint="The path is that of a source in conf.yaml; of Agora, /<app id>/webhooks.")
-
-
-def _wrong_method(endpoint: Endpoint) -> Refused:
-    return Refused("method_not_allowed", headers={"Allow": ", ".join(endpoint.receiver.methods)})
-
-
-def _is_taken(content_type: str | None, taken: frozenset[str]) -> bool:
-    """A sender that does not say what it sends is let in: the parser will tell."""
-    if content_type is None or content_type in taken:
-        return True
-    return content_type.partition(";")[0].strip().lower() in taken
-
-
-def _content_length(known: dict[str, str]) -> int | None:
-    text = known.get("content-length", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

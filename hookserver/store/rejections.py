@@ -24,7 +24,7 @@ import msgspec
 from hookserver.core.records import REDACTED, SENSITIVE, iso_ms
 from hookserver.core.requests import InboundRequest
 from hookserver.core.times import parse_ms
-from hookserver.store.ring import Ring
+from hookserver.store.ring import Ring, lines_after
 
 log = logging.getLogger("hookserver.rejections")
 
@@ -38,6 +38,7 @@ RECENT = 50
 SKIP = 1000                 # numbers left out at a start: those may have been given to lines that a kill took
 LOOK_BACK = 5000            # lines read at a start to know the last hour
 MINUTE_MS = 60_000
+OURS, STRANGE = "sources", "unmatched"      # the two rings
 
 
 class Rejection(msgspec.Struct, omit_defaults=True, gc=False):
@@ -70,6 +71,14 @@ class Rejection(msgspec.Struct, omit_defaults=True, gc=False):
                 "message": self.message, "client": self.client, "method": self.method, "path": self.path,
                 "size": self.size, "body_kept": self.body == "whole"}
 
+    @property
+    def at_ms(self) -> int:
+        """When it came, Unix milliseconds; 0 when that cannot be read."""
+        try:
+            return parse_ms(self.at)
+        except ValueError:
+            return 0
+
     def raw_body(self) -> bytes:
         """The bytes of the body that were kept."""
         if self.raw_b64 is not None:
@@ -101,8 +110,9 @@ class Rejections:
         directory.mkdir(mode=0o750, parents=True, exist_ok=True)
         self.max_bytes, self._per_minute, self._store_id = max_bytes, per_minute, store_id
         half = max(files // 2, 2)
-        self._ours = Ring(directory, "sources", max_bytes=max_bytes // 2, files=half)
-        self._strange = Ring(directory, "unmatched", max_bytes=max_bytes // 2, files=half)
+        self._directory = directory
+        self._ours = Ring(directory, OURS, max_bytes=max_bytes // 2, files=half)
+        self._strange = Ring(directory, STRANGE, max_bytes=max_bytes // 2, files=half)
         self._rings = (self._ours, self._strange)
         self._minute, self._in_minute = 0, Counter[tuple[str | None, str]]()
         self._hour: dict[int, Counter[str]] = {}     # minute -> cause -> requests
@@ -124,7 +134,7 @@ class Rejections:
                 found = decode_rejection(line)
                 if found is None:
                     continue
-                minute = _minute_of(found)
+                minute = found.at_ms // MINUTE_MS
                 if place >= RECENT and minute <= oldest or place >= LOOK_BACK:
                     break
                 if len(self._recent) < RECENT:
@@ -233,6 +243,11 @@ class Rejections:
                 return decode_rejection(line)
         return None
 
+    def after(self, number: int) -> Iterator[Rejection]:
+        """Those with a higher number, oldest first. Blocking; raises OSError."""
+        self.flush()
+        return rejections_after(self._directory, number)
+
     def bytes(self) -> int:
         """Bytes on disk. Blocking."""
         return sum(ring.bytes() for ring in self._rings)
@@ -259,11 +274,13 @@ def decode_rejection(line: bytes) -> Rejection | None:
         return None     # damaged; there is no second copy
 
 
-def _minute_of(rejection: Rejection) -> int:
-    try:
-        return parse_ms(rejection.at) // MINUTE_MS
-    except ValueError:
-        return 0
+def rejections_after(directory: Path, number: int = 0) -> Iterator[Rejection]:
+    """The rejections in a directory with a higher number, oldest first; beside a running server, too. Blocking; raises OSError."""
+    lines = heapq.merge(*(lines_after(directory, prefix, number) for prefix in (OURS, STRANGE)), key=lambda pair: pair[0])
+    for _, line in lines:
+        found = decode_rejection(line)
+        if found is not None:
+            yield found
 
 
 def _text(text: str) -> str:

@@ -127,13 +127,8 @@ class Ring:
     # -- reading ------------------------------------------------------------------------------
 
     def paths(self) -> list[Path]:
-        """The files of the ring, oldest first. Other names are not ours."""
-        found = []
-        for path in self.directory.glob(f"{self.prefix}-*.jsonl"):
-            number = path.stem[len(self.prefix) + 1:]
-            if len(number) >= 12 and number.isascii() and number.isdigit():
-                found.append((int(number), path))
-        return [path for _, path in sorted(found)]
+        """The files of the ring, oldest first."""
+        return [path for _, path in files_of(self.directory, self.prefix)]
 
     def bytes(self) -> int:
         """Bytes of all files."""
@@ -160,6 +155,32 @@ class Ring:
             if int(path.stem[len(self.prefix) + 1:]) <= number:
                 return next((line for line in lines_backward(path) if number_of(line) == number), None)
         return None
+
+
+def files_of(directory: Path, prefix: str) -> list[tuple[int, Path]]:
+    """(number of its first line, file), oldest first. Other names are not ours."""
+    found = []
+    for path in directory.glob(f"{prefix}-*.jsonl"):
+        number = path.stem[len(prefix) + 1:]
+        if len(number) >= 12 and number.isascii() and number.isdigit():
+            found.append((int(number), path))
+    return sorted(found)
+
+
+def lines_after(directory: Path, prefix: str, after: int) -> Iterator[tuple[int, bytes]]:
+    """(number, line without LF) above ``after``, oldest first. Blocking: reads a file at a time. Raises OSError."""
+    files = files_of(directory, prefix)
+    for place, (_, path) in enumerate(files):
+        if place + 1 < len(files) and files[place + 1][0] <= after + 1:
+            continue
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            continue    # the oldest one has gone since
+        for line in data.split(b"\n")[:-1]:
+            number = number_of(line)
+            if number is not None and number > after:
+                yield number, line
 
 
 def number_of(line: bytes) -> int | None:

@@ -1,0 +1,105 @@
+"""Which requests are taken and where they go, by configuration alone: every check that needs neither clock nor store.
+
+Intake asks it for each request, a replay for requests of yesterday, and ``check --since`` for those of last week with a
+configuration of tomorrow. A request to a path that belongs to no source is read and kept all the same: the
+configuration can be mended, and the request replayed.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hookserver.config import Config
+from hookserver.core.ratelimit import RateLimiter
+from hookserver.core.requests import InboundRequest
+from hookserver.errors import Refused
+from hookserver.providers.receiver import Examined, Unfit
+from hookserver.services.endpoints import Endpoint, endpoints_of
+from hookserver.services.routing import Routing
+
+
+class Taken(msgspec.Struct, frozen=True, gc=False):
+    """A request that passes: what it is, and the destinations chosen for it."""
+
+    endpoint: Endpoint
+    examined: Examined
+    to: tuple[str, ...]
+
+
+class Reception:
+    """``limiter``: of all sources without a rate of their own. Any thread may ask ``judge`` and ``examine``."""
+
+    def __init__(self, config: Config):
+        self.limiter = RateLimiter(config.limits.rate)
+        self.endpoints = endpoints_of(config, self.limiter)     # by path, which is matched exactly
+        self.routing = Routing(config.routes)
+        self._body_limit = config.limits.body
+
+    def limit(self, endpoint: Endpoint | None) -> int:
+        """Bytes of a body that are read."""
+        return self._body_limit if endpoint is None else endpoint.limit
+
+    def refuse_early(self, endpoint: Endpoint | None, method: str, known: dict[str, str]) -> Refused | None:
+        """What the headers alone tell; ``known``: lower-case name -> value."""
+        if endpoint is None:
+            if method != "POST":
+                return unmatched()
+        elif method not in endpoint.receiver.methods:
+            return _wrong_method(endpoint)
+        elif not _is_taken(known.get("content-type"), endpoint.receiver.content_types):
+            return Refused("unsupported_type", hint=f"Send Content-Type: {' or '.join(sorted(endpoint.receiver.content_types))}.")
+        if known.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+            return Refused("unsupported_encoding")
+        limit = self.limit(endpoint)
+        return _too_large(limit) if (content_length(known) or 0) > limit else None
+
+    def endpoint_of(self, request: InboundRequest) -> Endpoint:
+        """Where a whole request belongs. Raises Refused."""
+        endpoint = self.endpoints.get(request.path)
+        if endpoint is None:
+            raise unmatched()
+        if request.method not in endpoint.receiver.methods:
+            raise _wrong_method(endpoint)
+        if len(request.body) > endpoint.limit:
+            raise _too_large(endpoint.limit)
+        return endpoint
+
+    def examine(self, endpoint: Endpoint, request: InboundRequest) -> Taken:
+        """What it is, and where it goes. Raises Refused."""
+        found = endpoint.receiver.examine(request)
+        if type(found) is Unfit:
+            raise Refused(found.code, found.message, hint=found.hint, status=found.status)
+        return Taken(endpoint, found, self.routing.choose(endpoint.source, found.type, request.client, request.headers, found.value))
+
+    def judge(self, request: InboundRequest) -> Taken:
+        """All checks at once. Raises Refused."""
+        refused = self.refuse_early(self.endpoints.get(request.path), request.method,
+                                    {name.lower(): value for name, value in request.headers})
+        if refused is not None:
+            raise refused
+        return self.examine(self.endpoint_of(request), request)
+
+
+def unmatched() -> Refused:
+    return Refused("unmatched", hint="The path is that of a source in conf.yaml; of Agora, /<app id>/webhooks.")
+
+
+def _wrong_method(endpoint: Endpoint) -> Refused:
+    return Refused("method_not_allowed", headers={"Allow": ", ".join(endpoint.receiver.methods)})
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused("too_large", f"The body is larger than the {limit} bytes that are accepted here.")
+
+
+def _is_taken(content_type: str | None, taken: frozenset[str]) -> bool:
+    """A sender that does not say what it sends is let in: the parser will tell."""
+    if content_type is None or content_type in taken:
+        return True
+    return content_type.partition(";")[0].strip().lower() in taken
+
+
+def content_length(known: dict[str, str]) -> int | None:
+    """The announced length of the body, in bytes; None for none, or nonsense."""
+    text = known.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
