@@ -338,7 +338,8 @@ def test_shipped_file_works_as_it_is(tmp_path):
 
 WORDS = st.sampled_from(["server", "store", "sources", "port", "type", "agora", "apps", "secrets", "no", "1:30", "&a", "*a",
                          "!!x", "{", "}", "[", "]", ":", ", ", "\n", "\n  ", "- ", "'", '"', "${A}", "file:", "|", ">", "#",
-                         "\t", "---", "?", "<<", "%", "\x00", "\ufeff", "é", "7d", "2MiB", "5/s"])
+                         "\t", "---", "?", "destinations", "routes", "jobs", "notify", "on", "to", "from", "when", "generic", "http", "url", "http://a/", "verify",
+                         "none", "secret", "payload.a", "<<", "%", "\x00", "\ufeff", "é", "7d", "2MiB", "5/s"])
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])

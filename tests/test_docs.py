@@ -47,6 +47,16 @@ def test_configuration_table_is_the_one_the_reader_uses():
     assert table == rows
 
 
+def test_the_example_of_sending_on_is_a_configuration_that_works(tmp_path):
+    [example] = re.findall(r"^```yaml\n(.*?)^```$", section("Other senders, and sending on"), re.MULTILINE | re.DOTALL)
+    file = tmp_path / "conf.yaml"
+    file.write_text(example.replace("/usr/local/bin/deploy", "/bin/true"))
+    file.chmod(0o600)
+    names = dict.fromkeys(re.findall(r"\$\{(\w+)\}", example), "0123456789")
+    got = config.load(file, env=names | {"CI_SECRET": "whsec_" + "A" * 32, "SLACK_URL": "https://hooks.example.com/x"})
+    assert len(got.routes) == 2 and not got.warnings
+
+
 def subparsers() -> dict[str, argparse.ArgumentParser]:
     actions = [action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)]
     return actions[0].choices
@@ -85,7 +95,8 @@ def test_http_table_is_the_route_table():
         for path in re.findall(r"`(?:[A-Z]+ )?(/[^`]*)`", row[0]):
             named[re.sub(r"\{\w+\}", "{}", path)] = {"public": Access.PUBLIC, "token": Access.ADMIN}.get(row[1])
     routes = {re.sub(r"\([^)]*\)", "{}", row.pattern): row.access for row in TABLE if not row.pattern.startswith("/static/")}
-    assert named == routes | {"/{}/webhooks": None}  # hooks are no rows; they are signed, or their app says verify: none
+    hooks = {"/{}/webhooks": None, "/hooks/{}": None}   # these are no rows; they are signed, or say verify: none
+    assert named == routes | hooks
 
 
 def test_continuous_integration_runs_the_readmes_test_command():

@@ -114,4 +114,4 @@ def _only_of(section: Section, word: str) -> dict:
 def _json_default(text: str):
     if text.startswith("["):
         return [_json_default(part) for part in text[1:-1].split(", ")]
-    return int(text) if text.isdigit() else text
+    return int(text) if text.isdigit() else float(text) if text.replace(".", "", 1).isdigit() else text
