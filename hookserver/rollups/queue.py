@@ -118,7 +118,7 @@ class Queue:
                 self._add(Task(task_id(own, place), kind, target, about, at, at))
 
     def _add(self, task: Task) -> None:
-        if not task.id.startswith(f"tsk_{task.about[4:]}_"):
+        if task.about != _origin(task.id):
             self._carried[task.id] = record_seq(task.about)
         self.tasks[task.id] = task
         self.by_target.setdefault(task.target, {})[task.id] = None
@@ -206,9 +206,9 @@ class Queue:
         for line in lines:
             saved = _decode_saved(line)
             if type(saved) is SavedTask:
-                self._add(saved.task)
+                self._add(saved.task())
                 if saved.tries:
-                    self.tries[saved.task.id] = saved.tries
+                    self.tries[saved.id] = saved.tries
             else:
                 if saved.version != cls.version:
                     raise ValueError(f"version {saved.version} of the queue fold")
@@ -226,8 +226,38 @@ class Head(msgspec.Struct, tag_field="saved", tag="queue", gc=False):
 
 
 class SavedTask(msgspec.Struct, tag_field="saved", tag="task", omit_defaults=True, gc=False):
-    task: Task
+    """A task, without what goes without saying. ``due_in``: ms after ``made_at``; ``about``: "" is the record it follows from."""
+
+    id: str
+    target: str
+    made_at: int
+    due_in: int = 0
+    kind: str = DELIVERY
+    about: str = ""
+    part: str = ""
+    attempts: int = 0
+    pause: int = 0
+    waiting: bool = False
+    cause: str = ""
+    status: int | None = None
+    url: str = ""
     tries: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, task: Task, tries: tuple[int, ...]) -> SavedTask:
+        about = "" if task.about == _origin(task.id) else task.about
+        return cls(task.id, task.target, task.made_at, task.due_at - task.made_at, task.kind, about, task.part, task.attempts,
+                   task.pause, task.waiting, task.cause, task.status, task.url, tries)
+
+    def task(self) -> Task:
+        """The task again."""
+        return Task(self.id, self.kind, self.target, self.about or _origin(self.id), self.made_at, self.made_at + self.due_in, self.part,
+                    self.attempts, self.pause, self.waiting, self.cause, self.status, self.url)
+
+
+def _origin(task: str) -> str:
+    """The id of the record that a task follows from: ``tsk_k3f9q2_18342_1`` -> ``evt_k3f9q2_18342``."""
+    return f"evt_{task[4:task.rindex('_')]}"
 
 
 _decode_saved = msgspec.json.Decoder(Head | SavedTask).decode
@@ -244,4 +274,4 @@ class Snapshot:
         """JSON lines with LF, tasks in the order of their birth."""
         yield _encode(self.head) + b"\n"
         for task in self.tasks.values():
-            yield _encode(SavedTask(task, self.tries.get(task.id, ()))) + b"\n"
+            yield _encode(SavedTask.of(task, self.tries.get(task.id, ()))) + b"\n"
