@@ -38,7 +38,8 @@ from hookserver.services.overview import Overview, base_url
 from hookserver.services.projection import Projection
 from hookserver.services.queries import Events
 from hookserver.services.refusals import Refusals
-from hookserver.services.summaries import summaries
+from hookserver.services.route_report import RouteReport
+from hookserver.services.summaries import moved, summaries
 from hookserver.services.system import System
 from hookserver.services.upkeep import Upkeep
 from hookserver.services.work import PendingWork
@@ -153,7 +154,7 @@ class App:
         config, loop = self.config, asyncio.get_running_loop()
         app_ids = {app_id for source in config.sources.values() if isinstance(source, AgoraSource) for app_id in source.apps}
         self.lag = LoopLag(loop)
-        self.hub = Hub(summaries)
+        self.hub = Hub(summaries, moved)
         self.rejections.on_added = self.hub.rejection
         self.projection.subscribers.append(self.hub.events)
         self.channels = Channels(self.projection, clock=self.clock, apps=lambda: app_ids)
@@ -190,6 +191,8 @@ class App:
             trusted_proxies=config.server.trusted_proxies, assets=Assets(static_directory()),
             events=events, missed=events.missed, overview=overview, channels=self.channels, mappings=mappings,
             hub=self.hub, system=self.system, deliveries=self.work.deliveries, targets=self.work.targets,
+            routes=RouteReport(config.routes, self.reader, sources=list(config.sources), destinations=list(config.destinations),
+                               clock=self.clock),
             refusals=Refusals(self.rejections, clock=self.clock, base_url=base), metrics=Metrics(self.system.figures))
 
     def _listen(self, sockets: list[socket.socket]) -> None:

@@ -10,9 +10,11 @@ import msgspec
 from hookserver.core.records import EVENT, BadLine, Record, decode, iso_ms
 from hookserver.providers import agora
 from hookserver.rollups import facts
+from hookserver.rollups.entry import decode_step
 
 #: A payload above this is not parsed for its title: fifty of them would be a page of work.
 LARGE_PAYLOAD = 64 * 1024
+NAMED = 100     # tasks that one message names
 
 _TITLES = {agora.NAME: agora.title}
 
@@ -77,3 +79,28 @@ def summaries(batch: Sequence) -> list[tuple[int, Summary]]:
         if record is not None:
             found.append((record.seq, summary_of(record)))
     return found
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """What records have changed of pending work: the targets concerned and at most NAMED of the tasks, and whether there were more."""
+
+    targets: list[str]
+    tasks: list[str]
+    more: bool
+
+
+def moved(batch: Sequence) -> Moved | None:
+    """What records that were just stored say of pending work; None for nothing."""
+    targets: dict[str, None] = {}
+    tasks: dict[str, None] = {}
+    for stored in batch:
+        try:
+            step = decode_step(stored.line)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+        targets.update(dict.fromkeys((*step.to, step.target) if step.target else step.to))
+        if step.task:
+            tasks[step.task] = None
+    if not targets and not tasks:
+        return None
+    return Moved(list(targets), list(tasks)[:NAMED], len(tasks) > NAMED)

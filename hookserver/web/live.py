@@ -1,7 +1,7 @@
 """What happens now, as server-sent events: ``GET /api/live``.
 
 ``event: event`` carries the summary of one event and the seq as its id, ``event: rejection`` that of
-a rejection, without an id. A client that comes back names the last seq it saw (``Last-Event-ID``, or
+a rejection and ``event: work`` what has changed of pending work, without an id. A client that comes back names the last seq it saw (``Last-Event-ID``, or
 ``after``) and gets what it missed from the log, at most MISSED events; if there was more, ``event: gap``
 says so. A client that does not read is dropped when its queue is full; it comes back by itself.
 """
@@ -60,10 +60,11 @@ class Listener:
 
 
 class Hub:
-    """All listeners. ``summaries(batch)`` gives ``(seq, summary)`` of the events in a batch of stored records."""
+    """All listeners. ``summaries(batch)`` gives ``(seq, summary)`` of the events in a batch of stored records, ``moved(batch)``
+    what the records have changed of pending work, or None."""
 
-    def __init__(self, summaries: Callable[[Sequence], list[tuple[int, object]]]):
-        self._summaries = summaries
+    def __init__(self, summaries: Callable[[Sequence], list[tuple[int, object]]], moved: Callable[[Sequence], object | None]):
+        self._summaries, self._moved = summaries, moved
         self.listeners: set[Listener] = set()
         self.dropped = 0
 
@@ -72,6 +73,9 @@ class Hub:
         if self.listeners:
             for seq, summary in self._summaries(batch):
                 self._push(seq, frame("event", summary, seq))
+            work = self._moved(batch)
+            if work is not None:
+                self._push(None, frame("work", work))
 
     def rejection(self, summary: object) -> None:
         """A request that has just been refused."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tornado import httputil, web
 
-from hookserver.web import agora, api, assets, deliveries, live, metrics, session
+from hookserver.web import agora, api, assets, deliveries, live, metrics, routing, session
 from hookserver.web.base import Access, BaseHandler, NotFound
 
 PUBLIC, ADMIN = Access.PUBLIC, Access.ADMIN
@@ -47,6 +47,8 @@ TABLE = (
     Row(r"/api/destinations/([^/]+)/enable", deliveries.EnableDestination, ADMIN),
     Row(r"/api/destinations/([^/]+)/disable", deliveries.DisableDestination, ADMIN),
     Row(r"/api/destinations/([^/]+)/test", deliveries.TestDestination, ADMIN),
+    Row(r"/api/routes", routing.Routes, ADMIN),
+    Row(r"/api/routes/try", routing.TryRoutes, ADMIN),
     Row(r"/api/mappings", agora.Mappings, ADMIN),
     Row(r"/api/mappings/platforms", agora.Mappings, ADMIN),
     Row(r"/api/channels/([^/]+)", agora.Channels, ADMIN),
