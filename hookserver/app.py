@@ -163,7 +163,7 @@ class App:
         self.dedup.on_damage = lambda why: self._end(IO)    # the next start mends it
         self.log.start(loop)
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
-                                background=self.background, performer=Performers())
+                                background=self.background, performers=Performers())
         self.system = System(self)
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")

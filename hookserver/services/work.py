@@ -22,23 +22,24 @@ from hookserver.store.reader import Reader
 from hookserver.tasks.breaker import CLOSED
 from hookserver.tasks.engine import Engine
 from hookserver.tasks.lane import LaneSpec
+from hookserver.tasks.performers import Performers
 from hookserver.tasks.work import Performer
 
 DISABLED = "destination.disabled"   # a kind of notice
 
 
 class PendingWork:
-    """``performer(destination)`` makes the performer of one; ``more`` are the lanes of what is no destination.
+    """``performers`` makes the performer of each destination; ``more`` are the lanes of what is no destination.
 
     ``engine`` attempts, ``deliveries`` answers for tasks, ``targets`` for destinations.
     """
 
     def __init__(self, config: Config, *, projection: Projection, log: Log, reader: Reader, clock: Callable[[], int],
-                 background: Background, performer: Callable[[Destination], Performer], more: Iterable[LaneSpec] = ()):
-        self._config, self._projection, self._reader = config, projection, reader
+                 background: Background, performers: Performers, more: Iterable[LaneSpec] = ()):
+        self._config, self._projection, self._reader, self._performers = config, projection, reader, performers
         # Threads of their own, so that readers who keep all others busy cannot hold up deliveries.
         self._threads = ThreadPoolExecutor(2, "tasks")
-        lanes = [lane_of(destination, performer(destination)) for destination in config.destinations.values()]
+        lanes = [lane_of(destination, performers(destination)) for destination in config.destinations.values()]
         self.engine = Engine(
             projection.queue, lanes=[*lanes, *more], append=log.append, read_line=self._read, clock=clock, chance=random.random,
             background=background, failing_since=self._failing_since, notice=self._notice)
@@ -50,6 +51,7 @@ class PendingWork:
     async def stop(self, grace: float) -> None:
         """End attempts; see ``Engine.stop``."""
         await self.engine.stop(grace)
+        await self._performers.close()
         self._threads.shutdown(wait=False)
 
     async def _read(self, seq: int) -> bytes | None:

@@ -4,13 +4,14 @@ It holds no truth. Which tasks there are is the queue's to say, a fold over the 
 attempt ends with a record, and its place in the lane is free when that is durable: so no task is attempted twice at a
 time, and after a crash at most the attempts that ran are in doubt. They are made again, under the same ids.
 
-Pauses run on the loop's clock, which never steps. The wall clock is asked at a start only, for what is left of a pause.
+Pauses run on a steady clock, which never steps. The wall clock is asked at a start only, for what is left of a pause.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -52,17 +53,18 @@ class Queue(Protocol):
 class Engine:
     """``append(draft)`` gives a future of the durable record; ``read_line(seq)`` the line of a record, or None.
 
-    ``clock``: Unix milliseconds; ``chance``: a random number from 0 to 1. ``failing_since(target)``: since when (Unix ms)
+    ``clock``: Unix milliseconds; ``steady``: seconds on the clock of the loop's timers; ``chance``: a random number from 0 to 1. ``failing_since(target)``: since when (Unix ms)
     nothing but failures came from it, None while it does well. ``notice(target, why)``: the draft that tells people that
     a target was disabled, or None. ``background`` runs coroutines and makes their exceptions loud.
     """
 
     def __init__(self, queue: Queue, *, lanes: Iterable[LaneSpec], append: Callable[[Draft], Awaitable],
                  read_line: Callable[[int], Awaitable[bytes | None]], clock: Callable[[], int],
-                 chance: Callable[[], float], background,
+                 chance: Callable[[], float], background, steady: Callable[[], float] = time.monotonic,
                  failing_since: Callable[[str], int | None] = lambda target: None,
                  notice: Callable[[str, str], Draft | None] = lambda target, why: None):
         self.queue, self._append, self._read, self._clock, self._chance = queue, append, read_line, clock, chance
+        self.now = steady       # and not the loop's time, which may be as old as the step that the loop is at
         self._background, self._failing_since, self._notice = background, failing_since, notice
         self.lanes = Lanes(lanes, SHARED)
         self._fresh = Fresh()
@@ -78,7 +80,7 @@ class Engine:
     async def start(self) -> None:
         """Find all pending tasks, and begin. What is overdue goes as fast as its lane lets it."""
         self._loop = asyncio.get_running_loop()
-        self._start_wall, self._start_steady = self._clock(), self._loop.time()
+        self._start_wall, self._start_steady = self._clock(), self.now()
         self.queue.take_changed()       # what was folded before belongs to the tasks as they are
         for number, task_id in enumerate(list(self.queue.tasks), 1):
             task = self.queue.tasks.get(task_id)
@@ -100,7 +102,7 @@ class Engine:
         changed = self.queue.take_changed()
         if not changed and self._shut() == self.lanes.disabled:
             return
-        now, lanes = self._loop.time(), set()
+        now, lanes = self.now(), set()
         lines = {stored.id: stored.line for stored in batch}
         for task_id in changed:
             task = self.queue.tasks.get(task_id)
@@ -137,7 +139,7 @@ class Engine:
 
     def why(self, task: Task) -> tuple[str, float | None]:
         """Why a pending task is not being attempted (a word of ``tasks/lane.py``), and in how many seconds that ends."""
-        lane, now = self.lanes.of(task.id), self._loop.time()
+        lane, now = self.lanes.of(task.id), self.now()
         if lane is None:
             return ("running", None) if task.id in self._running else ("no_target", None)
         found: Waiting = lane.why(task.id, now)
@@ -162,10 +164,6 @@ class Engine:
             if lane.spec.target == target:
                 lane.forgive()
                 self._pump(lane)
-
-    def now(self) -> float:
-        """The moment on the clock of lanes."""
-        return self._loop.time()
 
     @property
     def running(self) -> int:
@@ -193,7 +191,7 @@ class Engine:
             timer.cancel()
         if self._stopping or not self._ready:
             return
-        now = self._loop.time()
+        now = self.now()
         while (task_id := self.lanes.take(lane, now)) is not None:
             task = self.queue.tasks[task_id]
             attempt = self._running[task_id] = self._background.run(f"attempt {task_id}", self._attempt(lane, task))
@@ -231,10 +229,10 @@ class Engine:
             return None
         if line is None:
             return Outcome(False, "invalid", "the record is not in the log, or its bytes have changed", final=True)
-        began = self._loop.time()
+        began = self.now()
         work = Work(task, line, task.attempts + 1, self._clock(), spec.timeout)
         outcome = await self._perform(spec, work)
-        return msgspec.structs.replace(outcome, ms=round((self._loop.time() - began) * 1000))
+        return msgspec.structs.replace(outcome, ms=round((self.now() - began) * 1000))
 
     async def _perform(self, spec: LaneSpec, work: Work) -> Outcome:
         try:
@@ -262,7 +260,7 @@ class Engine:
         self._recording.discard(task.id)
         failed = attempt.cancelled() or attempt.exception() is not None
         outcome, peace = (None, None) if failed else attempt.result()
-        now = self._loop.time()
+        now = self.now()
         good = None if outcome is None else verdict(lane.spec.retry, outcome)
         current = self.queue.tasks.get(task.id)
         hungry = self.lanes.ended(lane, task.id, now, good, peace)
@@ -331,7 +329,7 @@ class Engine:
         if outcome.gone and spec.obeys_gone:
             self._disable(spec.target, "answered that it is gone (410)")
         elif spec.disable_after is not None and (since := self._failing_since(spec.target)) is not None:
-            now = self._start_wall + (self._loop.time() - self._start_steady) * 1000    # a clock that steps proves nothing
+            now = self._start_wall + (self.now() - self._start_steady) * 1000    # a clock that steps proves nothing
             if now - since >= spec.disable_after * 1000:
                 self._disable(spec.target, f"has given nothing but failures for {spec.disable_after / 3600:g} hours")
 

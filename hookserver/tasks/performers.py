@@ -19,3 +19,7 @@ class Performers:
         if isinstance(destination, HttpDestination):
             return HttpPerformer(destination, self._client)
         raise NotImplementedError(destination.type)
+
+    async def close(self) -> None:
+        """Let go of what they share."""
+        await self._client.close()

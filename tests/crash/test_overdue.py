@@ -23,7 +23,8 @@ routes:
   - {{from: calls, to: [good, flaky, slow]}}
 """
 ONE = """\
-  {name}: {{type: http, url: "http://127.0.0.1:{port}/{name}", timeout: 5s, concurrency: {concurrency}}}
+  {name}: {{type: http, url: "http://127.0.0.1:{port}/{name}", timeout: 5s, concurrency: {concurrency},
+    retry: {{schedule: [1s, 1s, 1s, 1s, 1s]}}}}
 """
 
 

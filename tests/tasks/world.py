@@ -91,7 +91,8 @@ class World:
             self._fold(line)
         self.background = Background(lambda name, error: self.failures.append(error))
         self.engine = Engine(self.queue, lanes=self.specs, append=self.append, read_line=self._read, clock=self.clock,
-                             chance=lambda: self.chance, background=self.background, **self.parts)
+                             chance=lambda: self.chance, background=self.background,
+                             steady=lambda: asyncio.get_running_loop().time(), **self.parts)
 
     async def end(self) -> None:
         """Nothing may go on behind the back of the next test."""
