@@ -110,15 +110,20 @@ class Deliveries:
     # -- doing ---------------------------------------------------------------------------------------
 
     async def retry(self, some_id: str) -> dict:
-        """Try a task now; one that has ended begins anew, under a new id. Raises Refused (not_found), StorageUnavailable."""
+        """Try a task now; one that has ended begins anew, under a new id. Raises Refused (not_found, conflict), StorageUnavailable."""
         task, row, target = await self._find(some_id)
+        if target not in self._engine.lanes.specs:
+            raise Refused("conflict", f"It cannot be tried: {REASONS['no_target']}.")
         self._engine.welcome(target)
         if task is not None:
             await self._append(changed_draft(task.id, "now"))
             return {"task": task.id, "new": False}
         notice = await self._in_thread(self._notice, row) if row.kind == NOTICE else None
         stored = await self._append(made_draft("" if notice else row.about, [target], "retry", again=row.task, notice=notice))
-        return {"task": task_id(stored.id, 0), "new": True}
+        new = task_id(stored.id, 0)
+        if new not in self._queue.tasks:    # it follows from the record, or not: a lot of a job that has ended stays as it is
+            raise Refused("conflict", "This cannot be tried again: what it was part of has ended.")
+        return {"task": new, "new": True}
 
     async def cancel(self, some_id: str) -> dict:
         """End a task. An attempt that runs is cut short. Raises Refused (not_found, conflict), StorageUnavailable."""

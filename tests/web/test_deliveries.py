@@ -37,13 +37,14 @@ def house(tmp_path):
 
     with Receiver(answer) as receiver:
         text = CONF + DESTINATIONS.format(receiver=receiver.url).replace("{", "{{").replace("}", "}}")
+        found = SimpleNamespace(receiver=receiver, answers=answers, text=text)
 
         def start() -> Running:
-            running = Running(write_conf(tmp_path, text=text))
+            running = Running(write_conf(tmp_path, text=found.text))
             started.append(running)
             return running
 
-        found = SimpleNamespace(receiver=receiver, answers=answers, start=start)
+        found.start = start
         found.running = start()
         found.admin = found.running.client(found.running.token)
         yield found
@@ -215,6 +216,27 @@ def test_a_restart_goes_on_with_what_is_pending(house):
     ended(house, 2)
     assert [(got.path, got.attempt) for got in house.receiver.got if got.path == "/ci"] == [("/ci", 1), ("/ci", 2)]
     assert {got.id for got in house.receiver.got} == {event}
+
+
+def test_what_has_no_destination_any_more_waits_and_can_only_be_called_off(house, tmp_path):
+    house.answers["/ci"] = house.answers["/fast"] = 404
+    notice(house, 1, "ci")
+    failed, = ended(house, 1)
+    house.answers["/ci"] = 503
+    notice(house, 2, "ci")
+    until(lambda: destination(house, "ci")["queue"]["pending"] and tasks(house)[0]["attempts"] == 1, seconds=10, what="an attempt")
+    house.running.stop()
+    house.text = house.text.replace("  ci:", "  other:").replace("to: ci}", "to: other}").replace("[ci, fast]", "[other, fast]").replace(
+        "[ci, team]", "[other, team]")
+    house.running = house.start()
+    house.admin = house.running.client(house.running.token)
+    task, = tasks(house, "?state=pending")
+    assert task["why"] == "no_target" and destination(house, "ci")["state"] == "unknown"
+    assert "conf.yaml has no destination of this name" in house.admin.get("/health").json["warnings"][0]
+    for one in (task, failed):
+        assert house.admin.post(f"/api/tasks/{one['id']}/retry").code == "conflict"
+    assert house.admin.post(f"/api/tasks/{task['id']}/cancel").status == 200
+    assert house.admin.get("/health").json["warnings"] == []
 
 
 def test_no_secret_of_a_destination_is_told(house):
