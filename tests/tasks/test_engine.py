@@ -103,6 +103,19 @@ def test_a_wall_clock_that_stepped_between_two_starts_costs_one_pause_at_most(st
     assert performer.times[20:] == [second] * 20
 
 
+def test_a_start_that_keeps_the_loop_busy_makes_no_pause_shorter():
+    performer = Scripted(lambda work: status(500) if work.number == 1 else OK)
+
+    async def work(world: World):
+        await world.event("ci")
+        await asyncio.sleep(10)
+        await world.restart(takes=5.0)
+        await asyncio.sleep(100)
+
+    story(performer, work)
+    assert performer.times == [0, 60]
+
+
 def test_a_store_that_is_full_is_waited_for_and_nothing_is_attempted_again_meanwhile():
     performer = Scripted()
 

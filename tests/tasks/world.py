@@ -82,7 +82,7 @@ class World:
 
     def clock(self) -> int:
         """The wall clock."""
-        return NOON + self.wall_step + round((asyncio.get_running_loop().time() - 1000) * 1000)
+        return NOON + self.wall_step + round((asyncio.get_running_loop().clock() - 1000) * 1000)
 
     def _wake(self) -> None:
         self.queue = Queue(STORE)
@@ -92,20 +92,24 @@ class World:
         self.background = Background(lambda name, error: self.failures.append(error))
         self.engine = Engine(self.queue, lanes=self.specs, append=self.append, read_line=self._read, clock=self.clock,
                              chance=lambda: self.chance, background=self.background,
-                             steady=lambda: asyncio.get_running_loop().time(), **self.parts)
+                             steady=lambda: asyncio.get_running_loop().clock(), **self.parts)
 
     async def end(self) -> None:
         """Nothing may go on behind the back of the next test."""
         await self.engine.stop(0.0)
         await self.background.stop()
 
-    async def restart(self, *, after: float = 0.0, wall_step: int = 0) -> None:
-        """As after a kill: everything in memory is lost. ``wall_step``: ms that the wall clock jumps meanwhile."""
+    async def restart(self, *, after: float = 0.0, wall_step: int = 0, takes: float = 0.0) -> None:
+        """As after a kill: everything in memory is lost. ``wall_step``: ms that the wall clock jumps meanwhile.
+
+        ``takes``: seconds for which the start keeps the loop busy.
+        """
         self.engine._stopping = True
         await self.background.stop()
         await asyncio.sleep(after)
         self.wall_step += wall_step
         self._wake()
+        asyncio.get_running_loop().busy(takes)
         await self.engine.start()
 
     def append(self, draft: Draft) -> asyncio.Future:
