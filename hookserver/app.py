@@ -147,7 +147,8 @@ class App:
 
     def _window(self) -> float:
         """The largest dedup window, in seconds."""
-        return max((source.dedup_window for source in self.config.sources.values()), default=0.0)
+        windows = [source.dedup_window for source in self.config.sources.values()]
+        return max(windows if self.config.jobs is None else [*windows, self.config.jobs.idempotency], default=0.0)
 
     def _build(self) -> None:
         """Everything that stands on the store. On the loop."""
@@ -168,7 +169,7 @@ class App:
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
-                             threads=self.bodies)
+                             threads=self.bodies, read=self.reader.read)
         self.upkeep = Upkeep(
             config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
             window=self._window(),

@@ -12,6 +12,7 @@ CODES: dict[str, tuple[int, str]] = {
     # the request itself
     "bad_request": (400, "The request is malformed."),
     "bad_json": (400, "The body is not the strict JSON that this source expects."),
+    "bad_field": (400, "A field of the body is not what it must be."),
     "bad_timestamp": (400, "The signed time is not a plain decimal number."),
     "bad_parameter": (400, "A query parameter has a value that is not understood."),
     "not_found": (404, "There is nothing at this path."),
@@ -19,6 +20,7 @@ CODES: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "This path does not take this method."),
     "body_timeout": (408, "The body did not arrive in time."),
     "conflict": (409, "What was asked for does not fit the state of things."),
+    "idempotency_conflict": (409, "The Idempotency-Key belongs to another request."),
     "too_large": (413, "The body is larger than this source accepts."),
     "unsupported_type": (415, "The content type is not one that this source accepts."),
     "unsupported_encoding": (415, "The body is compressed, and this source does not allow it."),

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "rollups": {"core"},
     "store": {"core", "errors"},
     "config": {"core", "providers", "errors"},
-    "tasks": {"core", "config", "errors"},
+    "tasks": {"core", "providers", "config", "errors"},
     "services": {"core", "providers", "rollups", "store", "tasks", "config", "errors"},
     "web": {"services", "core", "config", "errors"},
     "app": {"core", "providers", "rollups", "store", "tasks", "config", "errors", "services", "web"},

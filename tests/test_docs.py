@@ -84,7 +84,7 @@ def test_every_command_teaches_with_an_example():
 def test_status_table_has_every_status_of_the_error_codes():
     rows = re.findall(r"^\| ([\d, ]+) \|", section("Status codes for senders"), re.MULTILINE)
     listed = {int(status) for row in rows for status in row.split(",")}
-    rare = {403, 409, 417}  # of the dashboard, or of clients that no sender is
+    rare = {403, 417}  # of the dashboard, or of clients that no sender is
     assert listed == {status for status, _ in CODES.values()} - rare | {200}
 
 

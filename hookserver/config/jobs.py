@@ -39,4 +39,5 @@ JOBS = Section({
     "read": Key(choice("id", "token"), "id", "Who may read status and results: whoever knows the job's id, or only with the admin token."),
     "timeout": Key(duration(0.1), "30s", "Time for one attempt at the webhook."),
     "max_lots": Key(number(1, 100_000), "1000", "Lots in one job, at most."),
+    "idempotency": Key(duration(1), "1d", "For how long a second job with the same Idempotency-Key is taken for the first one."),
 }, _build_jobs)

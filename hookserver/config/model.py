@@ -233,7 +233,8 @@ class Worker(msgspec.Struct, frozen=True):
 
 
 class Jobs(msgspec.Struct, frozen=True):
-    """The job service. ``secrets`` check what clients send, the first one signs what they get. ``read``: None = whoever knows the id."""
+    """The job service. ``secrets`` check what clients send, the first one signs what they get. ``read``: None = whoever knows the id.
+    ``idempotency``: seconds for which an Idempotency-Key is remembered."""
 
     secrets: tuple[bytes, ...]
     worker: Worker
@@ -241,6 +242,7 @@ class Jobs(msgspec.Struct, frozen=True):
     read: str | None = None
     timeout: float = 30.0
     max_lots: int = 1000
+    idempotency: float = 86_400.0
 
     def __repr__(self) -> str:
         return f"Jobs(<{len(self.secrets)} secrets hidden>, worker={self.worker!r})"

@@ -60,5 +60,5 @@ def _retry(policy: RetryPolicy) -> dict:
 def _jobs(jobs: Jobs) -> dict:
     worker = jobs.worker
     return {"secret": [HIDDEN] * len(jobs.secrets), "retry": _retry(jobs.retry), "read": jobs.read or "id", "timeout": jobs.timeout,
-            "max_lots": jobs.max_lots, "worker": {"type": worker.type, "timeout": worker.timeout, "concurrency": worker.concurrency,
+            "max_lots": jobs.max_lots, "idempotency": jobs.idempotency, "worker": {"type": worker.type, "timeout": worker.timeout, "concurrency": worker.concurrency,
                                                   "patience": worker.patience}}

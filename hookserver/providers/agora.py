@@ -42,6 +42,7 @@ class Agora(msgspec.Struct, frozen=True):
     name: str = NAME
     methods: tuple[str, ...] = ("POST",)
     content_types: frozenset[str] = JSON_ONLY
+    recalls: bool = False
 
     def __repr__(self) -> str:
         return f"Agora({self.app!r})"

@@ -28,6 +28,7 @@ class Generic(msgspec.Struct, frozen=True):
     name: str = NAME
     methods: tuple[str, ...] = ("POST",)
     content_types: frozenset[str] = JSON_ONLY
+    recalls: bool = False
 
     def __repr__(self) -> str:
         return f"Generic(<{len(self.secrets)} secrets hidden>)"

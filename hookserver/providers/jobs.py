@@ -14,26 +14,31 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from hookserver.core.guard import parse_url
-from hookserver.core.records import iso_ms
+from hookserver.core.records import Record, iso_ms
+from hookserver.core.requests import Answer, InboundRequest, header_values
 from hookserver.core.signatures import Verdict
+from hookserver.providers.receiver import JSON_ONLY, Examined, Unfit, parse_body, parse_object, refusal_of
 
 NAME = "jobs"
 PATH = "/api/v1/generate-descriptions"
-METHODS = ("POST",)
-CONTENT_TYPES = frozenset({"application/json"})
+TYPE = "job.requested"
+IDEMPOTENCY_KEY = "Idempotency-Key"
 
 ACCEPTED, PROCESSING, COMPLETED, PARTIAL, FAILED = "accepted", "processing", "completed", "partially_completed", "failed"
 
 MAX_LANGUAGES = 50
 MAX_ID = 200            # characters of a lot's id
 MAX_IMAGES = 100
+MAX_COMMAS = 100_000    # in a body: as many values are written out again in 20 ms, which no thread may interrupt
+MAX_KEY = 200           # characters of an Idempotency-Key
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)     # the shape of BCP 47
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
 _FORMS = tuple((separators, ascii_only) for separators in ((", ", ": "), (",", ":")) for ascii_only in (True, False))
 
 
@@ -63,6 +68,26 @@ class _Lots(msgspec.Struct, gc=False):
 
 
 _decode_lots = msgspec.json.Decoder(_Lots).decode
+
+
+# -- ids ----------------------------------------------------------------------------------------------------
+
+
+def job_id(at_ms: int, chance: bytes) -> str:
+    """A UUID of version 4 made of 16 random bytes, of which the first two give way to the number of the UTC day.
+
+    So the day of a job can be told from its id; the other 106 bits keep it from being guessed.
+    """
+    number = bytearray(chance[:16])
+    number[:2] = (at_ms // 86_400_000 & 0xFFFF).to_bytes(2, "big")
+    number[6], number[8] = number[6] & 0x0F | 0x40, number[8] & 0x3F | 0x80
+    text = number.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def day_in(id: str) -> int | None:
+    """The number of the UTC day (since 1970) in a job's id; None for what is no such id."""
+    return int(id[:4], 16) if _ID.fullmatch(id) else None
 
 
 # -- who sent it -----------------------------------------------------------------------------------------
@@ -96,6 +121,68 @@ def verify(body: bytes, value: dict, secrets: Sequence[bytes]) -> Verdict:
     if matched is None:
         return Verdict(False, f"signature matches no secret ({len(secrets)} tried)", code="signature_mismatch")
     return Verdict(True, f"signature of lots matches secret {matched + 1} of {len(secrets)}", secret=matched)
+
+
+class JobsReceiver(msgspec.Struct, frozen=True):
+    """What intake asks. ``new_id()`` gives the id of a new job.
+
+    The signature stands inside the body, so the body is parsed, within limits, before it is known who sent it.
+    """
+
+    secrets: tuple[bytes, ...]
+    max_lots: int
+    new_id: Callable[[], str]
+    name: str = NAME
+    methods: tuple[str, ...] = ("POST",)
+    content_types: frozenset[str] = JSON_ONLY
+    recalls: bool = True
+
+    def __repr__(self) -> str:
+        return f"JobsReceiver(<{len(self.secrets)} secrets hidden>)"
+
+    def examine(self, request: InboundRequest) -> Examined | Unfit:
+        """Strict JSON, the signature over its lots, then each field."""
+        if request.body.count(b",") > MAX_COMMAS:
+            return Unfit("bad_field", f"body: holds more than {MAX_COMMAS} values.")
+        value = parse_object(request.body)
+        if type(value) is Unfit:
+            return value
+        if value.get("signature") is not None and not isinstance(value.get("lots"), list):
+            return Unfit("bad_field", "lots: must be a list of at least one lot.")     # nothing there that could be signed
+        verdict = verify(request.body, value, self.secrets)
+        if not verdict.ok:
+            return refusal_of(verdict)
+        try:
+            read(value, max_lots=self.max_lots)
+            key = idempotency_key(request.headers)
+        except BadJob as error:
+            return Unfit("bad_field", f"{error}.")
+        return Examined(verdict, TYPE, key, value, job=self.new_id())
+
+    def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
+        return Answer(202, b'{"job_id":"%b"}' % examined.job.encode())
+
+    def repeated(self, examined: Examined, first: Record) -> Answer | Unfit:
+        """The answer to a second request with the same Idempotency-Key. ``first``: the record of the first one."""
+        if _content(parse_body(bytes(first.payload))) != _content(examined.value):
+            return Unfit("idempotency_conflict", "This Idempotency-Key came with another job before.")
+        return Answer(202, b'{"job_id":"%b"}' % (first.job or "").encode())
+
+
+def idempotency_key(headers: Sequence[tuple[str, str]]) -> str | None:
+    """``idempotency:<value>``, None without the header. Raises BadJob."""
+    values = header_values(headers, IDEMPOTENCY_KEY)
+    if not values:
+        return None
+    value = values[0].strip()
+    if len(values) > 1 or not 1 <= len(value) <= MAX_KEY or not value.isascii() or not value.isprintable():
+        raise BadJob(IDEMPOTENCY_KEY, f"must be one header of 1 to {MAX_KEY} printable ASCII characters")
+    return f"idempotency:{value}"
+
+
+def _content(value: object) -> object:
+    """What makes two jobs the same, however they are written."""
+    return {name: member for name, member in value.items() if name != "signature"} if isinstance(value, dict) else None
 
 
 # -- what it says -----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import Protocol
 import msgspec
 
 from hookserver.core.jsonstrict import BadJSON, parse
+from hookserver.core.records import Record
 from hookserver.core.requests import Answer, InboundRequest
 from hookserver.core.signatures import Verdict
 
@@ -52,17 +53,21 @@ class Unfit(msgspec.Struct, frozen=True, gc=False):
 
 class Receiver(Protocol):
     """``name`` is the provider in records. ``content_types``: those that are taken, lower case and without parameters;
-    a request that names none is let in."""
+    a request that names none is let in. ``recalls``: the answer to a duplicate is ``repeated``, and not ``success``."""
 
     name: str
     methods: tuple[str, ...]
     content_types: frozenset[str]
+    recalls: bool
 
     def examine(self, request: InboundRequest) -> Examined | Unfit:
         """Who sent it, and what it is. Raises nothing."""
 
     def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
         """The answer once the event with this id is on disk. For a duplicate, ``event`` is the first one's id."""
+
+    def repeated(self, examined: Examined, first: Record) -> Answer | Unfit:
+        """The answer to a duplicate, made of the record of the first one."""
 
 
 def stored(event: str, duplicate: bool) -> Answer:

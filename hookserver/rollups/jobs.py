@@ -1,8 +1,9 @@
 """The fold of the job service: what each job has come to, lot by lot.
 
 A job begins with an event that carries ``job``; its lots become tasks, and the records of those tasks move it on.
-When its last lot has ended the job has ended: it becomes a row, in the partition of its source and the UTC day,
-and a task is born that tells the client (the *completion*), if there is somebody to tell.
+When its last lot has ended the job has ended, and a task is born that tells the client (the *completion*), if there is
+somebody to tell. The job becomes a row, in the partition of its source and of the UTC day on which it was accepted. A
+job's id tells that day, so its row is found without an index.
 
 Live are the jobs that run, and the last ``KEPT`` that ended. Results are not copied: for each lot the fold knows the
 seq of the record that holds what was made of it.
@@ -81,7 +82,7 @@ decode_row = msgspec.json.Decoder(JobRow).decode
 
 
 def partition(source: str, day: str) -> str:
-    """The name of the partition of a source's jobs that ended on a day."""
+    """The name of the partition of a source's jobs that were accepted on a day and have ended."""
     return f"{NAME}/{directory(source)}/{day}"
 
 
@@ -131,15 +132,15 @@ class Jobs:
         self.seq = entry.seq
         kind = entry.kind
         if kind == EVENT:
-            return [] if entry.job is None else self._begin(entry, minute, out)
+            return [] if entry.job is None else self._begin(entry, out)
         if kind == ATTEMPTED or kind == ANSWERED or kind == CHANGED:
-            return self._moved(entry, minute, out) if entry.task in self._lots else []
+            return self._moved(entry, out) if entry.task in self._lots else []
         if kind == MADE:
             own = event_id(self.store_id, entry.seq)
             return [task for place, target in enumerate(entry.to) if (task := self._once_more(entry, task_id(own, place), target))]
         return []
 
-    def _begin(self, entry: Entry, minute: int, out: Out) -> list[Task]:
+    def _begin(self, entry: Entry, out: Out) -> list[Task]:
         if entry.job in self.running or entry.job in self.ended:
             return []               # ids are random: this is not a new job
         sent = _decode_sent(entry.payload)
@@ -148,10 +149,10 @@ class Jobs:
         job = Job(entry.job, entry.source, own, first, sent.webhook_url or "", at, lots, (0,) * len(lots))
         self._keep(job)
         if not lots:
-            return self._end(job, entry, minute, out, first)
+            return self._end(job, entry, out, first)
         return [Task(task_id(own, first + place), LOT, WORKER, own, at, at, part=lot) for place, lot in enumerate(lots)]
 
-    def _moved(self, step: Step, minute: int, out: Out) -> list[Task]:
+    def _moved(self, step: Step, out: Out) -> list[Task]:
         """A record about a lot's task."""
         job_id, place = self._lots[step.task]
         job, state = self.running[job_id], step.state
@@ -167,13 +168,13 @@ class Jobs:
             result = step.seq if state == DONE else -step.seq
             job = _replace(job, results=(*job.results[:place], result, *job.results[place + 1:]))
         self.running[job_id] = job
-        return [] if 0 in job.results else self._end(job, step, minute, out, 0)
+        return [] if 0 in job.results else self._end(job, step, out, 0)
 
-    def _end(self, job: Job, entry: Entry | Step, minute: int, out: Out, place: int) -> list[Task]:
+    def _end(self, job: Job, entry: Entry | Step, out: Out, place: int) -> list[Task]:
         """``place``: that of the completion among the tasks of this record."""
         completion = task_id(event_id(self.store_id, entry.seq), place) if job.webhook_url else ""
         row = row_of(job, seq=entry.seq, ended_at=entry.at, completion=completion)
-        out.append((partition(job.source, day_of(minute)), _encode(row) + b"\n"))
+        out.append((partition(job.source, day_of(job.accepted_at // 1000)), _encode(row) + b"\n"))
         del self.running[job.id]
         for number in range(len(job.lots)):
             del self._lots[job.task(number)]

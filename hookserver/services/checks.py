@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from hookserver.core.records import Record
+from hookserver.providers import jobs
 from hookserver.store.rejections import Rejection
 
 
@@ -31,6 +32,14 @@ STAGES = (
     Stage("signature", ("signature_missing", "signature_mismatch")),
     Stage("JSON", ("bad_json",)),
 )
+#: A job carries its signature inside, so it is parsed first.
+STAGES_OF_JOBS = (
+    STAGES[0],
+    *EARLY,
+    Stage("JSON", ("bad_json",)),
+    Stage("signature and fields", ("signature_missing", "signature_mismatch", "bad_field")),
+    Stage("duplicate", ("idempotency_conflict",)),
+)
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -53,7 +62,7 @@ def checks_of(record: Record) -> list[Check]:
         checks.append(Check("duplicate", True, f"first with the key {record.key} within the window"))
     else:
         checks.append(Check("duplicate", None, "it has no key, so it counts as new"))
-    return checks + [Check("stored", True, f"synced as seq {record.seq}; after that it was answered 200")]
+    return checks + [Check("stored", True, f"synced as seq {record.seq}; after that it was answered {202 if record.job else 200}")]
 
 
 def checks_of_rejection(refused: Rejection) -> list[Check]:
@@ -61,9 +70,10 @@ def checks_of_rejection(refused: Rejection) -> list[Check]:
 
     A cause that belongs to no check (one that a later version may know) is told alone.
     """
-    failed = next((place for place, stage in enumerate(STAGES) if refused.cause in stage.causes), None)
+    stages = STAGES_OF_JOBS if refused.source == jobs.NAME else STAGES
+    failed = next((place for place, stage in enumerate(stages) if refused.cause in stage.causes), None)
     if failed is None:
         return [Check(refused.cause, False, refused.message)]
     return [Check(stage.name, True, "passed") if place < failed else
             Check(stage.name, False, refused.message) if place == failed else
-            Check(stage.name, None, "not reached") for place, stage in enumerate(STAGES)]
+            Check(stage.name, None, "not reached") for place, stage in enumerate(stages)]

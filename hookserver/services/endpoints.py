@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
+import time
+
 import msgspec
 
 from hookserver.config import AgoraSource, Config, GenericSource
 from hookserver.core.ratelimit import RateLimiter
+from hookserver.providers import jobs
 from hookserver.providers.agora import Agora
 from hookserver.providers.generic import Generic
+from hookserver.providers.jobs import JobsReceiver
 from hookserver.providers.receiver import Receiver
 
 
@@ -29,6 +34,9 @@ def endpoints_of(config: Config, general: RateLimiter) -> dict[str, Endpoint]:
         limit = config.limits.body if source.body is None else source.body
         for path, receiver in receivers_of(source).items():
             found[path] = Endpoint(source.name, receiver, limit, source.dedup_window, limiter)
+    if config.jobs is not None:
+        receiver = JobsReceiver(config.jobs.secrets, config.jobs.max_lots, lambda: jobs.job_id(time.time_ns() // 1_000_000, secrets.token_bytes(16)))
+        found[jobs.PATH] = Endpoint(jobs.NAME, receiver, config.limits.body, config.jobs.idempotency, general)
     return found
 
 

@@ -22,10 +22,12 @@ import msgspec
 
 from hookserver.config import Config
 from hookserver.core.addresses import Network, bucket_of, client_address
-from hookserver.core.records import event_draft, event_id
+from hookserver.core.records import BadLine, decode, event_draft, event_id
 from hookserver.core.requests import Answer, InboundRequest, is_application
-from hookserver.errors import Refused, StorageUnavailable
+from hookserver.core.tasks import record_seq
+from hookserver.errors import CorruptionError, Refused, StorageUnavailable
 from hookserver.providers import agora
+from hookserver.providers.receiver import Unfit
 from hookserver.services.endpoints import Endpoint
 from hookserver.services.reception import Reception, Taken, content_length
 
@@ -51,12 +53,13 @@ class Intake:
     """Takes requests in. ``storage`` is the log, ``dedup`` and ``rejections`` are those of the store.
 
     ``steady`` gives seconds for the rate limiter, ``clock`` Unix milliseconds. ``threads`` runs the work on
-    large bodies (None: the loop's own).
+    large bodies (None: the loop's own). ``read(seq)`` gives the line of a record, and blocks.
     """
 
     def __init__(self, config: Config, *, storage, dedup, rejections, steady: Callable[[], float] = time.monotonic,
-                 clock: Callable[[], int] = wall_ms, threads: Executor | None = None):
-        self._log, self._dedup, self._rejections = storage, dedup, rejections
+                 clock: Callable[[], int] = wall_ms, threads: Executor | None = None,
+                 read: Callable[[int], bytes | None] = lambda seq: None):
+        self._log, self._dedup, self._rejections, self._read = storage, dedup, rejections, read
         self._steady, self._clock, self._threads = steady, clock, threads
         self._trusted: Sequence[Network] = config.server.trusted_proxies
         self.reception = Reception(config)
@@ -100,7 +103,7 @@ class Intake:
         try:
             taken = await self._examine(request)
             event, duplicate = await self._keep(request, taken)
-            return taken.endpoint.receiver.success(taken.examined, event, duplicate)
+            return await self._success(taken, event, duplicate)
         except Refused as refused:
             return self.refuse(request, refused)
         except StorageUnavailable as trouble:
@@ -168,6 +171,26 @@ class Intake:
             done.exception()  # looked at, so that asyncio does not call it forgotten
 
     # -- answers ---------------------------------------------------------------------------------
+
+    async def _success(self, taken: Taken, event: str, duplicate: bool) -> Answer:
+        receiver, examined = taken.endpoint.receiver, taken.examined
+        if not (duplicate and receiver.recalls):
+            return receiver.success(examined, event, duplicate)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, self._repeated, taken, record_seq(event))
+        if type(found) is Unfit:
+            raise Refused(found.code, found.message, hint=found.hint, status=found.status)
+        return found
+
+    def _repeated(self, taken: Taken, seq: int) -> Answer | Unfit:
+        """The answer to a duplicate, from the first one's record. Raises StorageUnavailable."""
+        try:
+            line = self._read(seq)
+            if line is not None:
+                return taken.endpoint.receiver.repeated(taken.examined, decode(line))
+            why = "it is no longer in the log"
+        except (OSError, CorruptionError, BadLine) as error:
+            why = str(error)
+        raise StorageUnavailable(f"the record of the first request cannot be read: {why}")
 
     def _unavailable(self, trouble: StorageUnavailable) -> Answer:
         """Nothing was acknowledged; the sender keeps the event and sends it again."""

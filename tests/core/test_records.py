@@ -116,6 +116,12 @@ def test_the_line_as_documented():
         b'"checks":{"signature":"ok"},"to":["ci"],"size":7,"payload":{"a":1},"crc":"')
 
 
+def test_the_line_of_a_job():
+    line = draft(b'{"a":1}', job="5017d3f0-0000-4000-8000-000000000000").line(7, 5, AT, "k3f9q2")
+    assert b'"key":null,"app":null,"job":"5017d3f0-0000-4000-8000-000000000000","method":"POST"' in line
+    assert decode(line).job == "5017d3f0-0000-4000-8000-000000000000"
+
+
 def test_decode_gives_typed_fields():
     record = decode(draft(b'{"a":1}', app="demo", key=None).line(7, 5, AT, "st"))
     assert (record.seq, record.batch, record.kind, record.app, record.key) == (7, 5, "event.received", "demo", None)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import uuid
 
 import pytest
 from hypothesis import given, strategies as st
 
+from hookserver.core.records import decode, event_draft
+from hookserver.core.requests import InboundRequest
 from hookserver.providers import jobs
 from hookserver.providers.jobs import BadJob
+from hookserver.providers.receiver import Unfit
 
 SECRET = b"your-shared-secret"
 LOT = {"lot_id": "car_001", "images": ["https://example.com/car1_front.jpg"]}
@@ -109,3 +113,68 @@ def test_descriptions_are_the_same_for_the_same_lot_and_differ_by_language():
     assert jobs.describe(lot, "en") == "Lot Lada. Images: 2. Details: year: 1985."
     assert jobs.describe(lot, "ru-RU").startswith("Лот Lada. Изображений: 2.")
     assert jobs.describe({"lot_id": "x"}, "tlh") == "Lot x. Images: 0."
+
+
+# -- ids, and what intake asks ------------------------------------------------------------------------
+
+
+@given(st.integers(0, 65535), st.binary(min_size=16, max_size=16), st.integers(0, 86_399_999))
+def test_an_id_is_a_uuid_that_tells_its_day(day, chance, ms):
+    made = jobs.job_id(day * 86_400_000 + ms, chance)
+    known = uuid.UUID(made)
+    assert (str(known), known.version, known.variant) == (made, 4, uuid.RFC_4122)
+    assert jobs.day_in(made) == day
+    assert len({jobs.job_id(0, bytes([n] * 16)) for n in range(16)}) == 16
+
+
+@pytest.mark.parametrize("text", ["", "x", "../../etc/passwd", "5017d3f0-0000-1000-8000-000000000000", "5017D3F0-0000-4000-8000-000000000000",
+                                  "5017d3f0-0000-4000-8000-00000000000", "5017d3f0-0000-4000-8000-000000000000\n", "٥017d3f0-0000-4000-8000-000000000000"])
+def test_what_is_no_id_tells_no_day(text):
+    assert jobs.day_in(text) is None
+
+
+RECEIVER = jobs.JobsReceiver((b"old", SECRET), 3, lambda: "5017d3f0-0000-4000-8000-000000000007")
+
+
+def request(value: object, *headers: tuple[str, str], signed: bool = True) -> InboundRequest:
+    if signed and isinstance(value, dict):
+        value = value | {"signature": sign(json.dumps(value.get("lots")))}
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return InboundRequest("POST", jobs.PATH, "", headers, body, "192.0.2.1", "192.0.2.1", 1_795_348_800_000)
+
+
+def test_a_job_is_examined():
+    found = RECEIVER.examine(request(job(), ("idempotency-key", " order 7 ")))
+    assert (found.type, found.key, found.job, found.verdict.secret) == ("job.requested", "idempotency:order 7", "5017d3f0-0000-4000-8000-000000000007", 1)
+    assert RECEIVER.success(found, "evt_x_1", False) == (202, b'{"job_id":"%b"}' % found.job.encode(), {})
+    assert RECEIVER.examine(request(job())).key is None
+
+
+@pytest.mark.parametrize("value, signed, code, where", [
+    (b"{", True, "bad_json", "JSON"), (b"[]", True, "bad_json", "array"), (b'{"a":1,"a":2}', True, "bad_json", "twice"),
+    (job(signature=...), False, "signature_missing", None), (job(signature="0" * 64), False, "signature_mismatch", None),
+    (job(lots=...), True, "bad_field", "lots: "), (job(lots={"a": 1}), True, "bad_field", "lots: "), (job(lots=[]), True, "bad_field", "lots: "),
+    (job(lots=[LOT, LOT]), True, "bad_field", "lots[1].lot_id: "), (job(lots=[{"lot_id": str(n)} for n in range(4)]), True, "bad_field", "at most 3"),
+    (job(languages="en"), True, "bad_field", "languages: "), (job(version=1), True, "bad_field", "version: "),
+    (job(webhook_url="http://me:pw@host/"), True, "bad_field", "webhook_url: "),
+    (job(lots=[LOT | {"x": [0] * 100_001}]), True, "bad_field", "100000")])
+def test_what_is_wrong_with_a_job_is_told(value, signed, code, where):
+    found = RECEIVER.examine(request(value, signed=signed))
+    assert type(found) is Unfit and found.code == code and (where is None or where in found.message)
+
+
+@pytest.mark.parametrize("headers", [[("Idempotency-Key", "")], [("Idempotency-Key", "a"), ("idempotency-key", "a")], [("Idempotency-Key", "é")],
+                                     [("Idempotency-Key", "x" * 201)], [("Idempotency-Key", "a\tb")]])
+def test_an_idempotency_key_is_one_short_plain_header(headers):
+    found = RECEIVER.examine(request(job(), *headers))
+    assert (found.code, "Idempotency-Key" in found.message) == ("bad_field", True)
+
+
+def test_the_same_key_gets_the_same_job_unless_it_is_another_one():
+    body = request(job()).body
+    first = decode(event_draft(source="jobs", provider="jobs", type="x", method="POST", path=jobs.PATH, client="", headers=[], body=body,
+                               is_json=True, job="5017d3f0-0000-4000-8000-000000000000").line(1, 1, 0, "st"))
+    again = RECEIVER.examine(request({"lots": [LOT], **{name: member for name, member in reversed(job().items()) if name != "lots"}}))
+    assert RECEIVER.repeated(again, first) == (202, b'{"job_id":"5017d3f0-0000-4000-8000-000000000000"}', {})
+    for other in (job(languages=["en"]), job(lots=[LOT | {"x": 1}]), job(webhook_url=None), job(more=1)):
+        assert RECEIVER.repeated(RECEIVER.examine(request(other)), first).code == "idempotency_conflict"
