@@ -163,3 +163,85 @@ def test_every_attempt_is_counted_once(plan):
     expected = Counter(said["target"] for line in lines if (said := json.loads(line))["kind"] == "task.attempted")
     assert Counter({target: hour.attempts for target, hour in found.items() if hour.attempts}) == expected
     assert all(sum(hour.ms) == hour.attempts for hour in found.values())
+
+
+# -- against a model that knows nothing but FORMAT.md ------------------------------------------------------
+
+
+class Plain:
+    """What records say, read one after the other as plain JSON: tasks and jobs as dictionaries, nothing forgotten."""
+
+    def __init__(self, lines):
+        self.tasks, self.jobs = {}, {}
+        for line in lines:
+            self.read(json.loads(line))
+
+    def read(self, said):
+        kind, own = said["kind"], said["id"][4:]
+        if kind == "event.received":
+            for place, target in enumerate(said["to"]):
+                self.add(f"tsk_{own}_{place}", target, said["id"], "delivery")
+            if "job" in said:
+                names = [f"tsk_{own}_{len(said['to']) + place}" for place in range(len(said["payload"]["lots"]))]
+                self.jobs[said["id"]] = {"lots": [[name] for name in names], "url": said["payload"]["webhook_url"], "ended": False}
+                for name in names:
+                    self.add(name, "jobs.worker", said["id"], "lot")
+                self.close(said["id"], f"tsk_{own}_{len(said['to'])}")
+        elif kind == "task.made":
+            notice = said["payload"] is not None
+            for place, target in enumerate(said["to"]):
+                name = f"tsk_{own}_{place}"
+                if target == "jobs.worker":
+                    self.once_more(name, said["about"], said["again"])
+                else:
+                    self.add(name, target, said["id"] if notice else said["about"] or said["id"],
+                             "completion" if target == "jobs.webhook" else "notice" if notice else "delivery")
+        elif kind.startswith("task."):
+            self.told(said, self.tasks.get(said["task"]), own)
+
+    def add(self, name, target, about, kind):
+        self.tasks[name] = {"target": target, "about": about, "kind": kind, "attempts": 0, "state": "pending", "tries": []}
+
+    def once_more(self, name, about, again):
+        job = self.jobs.get(about)
+        for lot in job["lots"] if job and not job["ended"] else ():
+            if lot[-1] == again and self.tasks[again]["state"] in ("failed", "cancelled"):
+                lot.append(name)
+                self.add(name, "jobs.worker", about, "lot")
+                return
+
+    def told(self, said, task, own):
+        if task is None or task["state"] != "pending":
+            return
+        if said["kind"] == "task.changed":
+            task["state"] = "cancelled" if said["change"] == "cancel" else "pending"
+        else:
+            task["tries"].append(said["seq"])
+            task["attempts"] += said["kind"] == "task.attempted"
+            task["state"] = said["state"] if said["state"] in ("done", "failed") else "pending"
+        if task["kind"] == "lot":
+            self.close(task["about"], f"tsk_{own}_0")
+
+    def close(self, event_id, completion):
+        job = self.jobs[event_id]
+        states = [self.tasks[lot[-1]]["state"] for lot in job["lots"]]
+        if "pending" not in states and not job["ended"]:
+            job["ended"], job["done"] = True, states.count("done")
+            if job["url"]:
+                self.add(completion, "jobs.webhook", event_id, "completion")
+
+
+@FEW
+@given(steps)
+def test_tasks_and_jobs_are_what_a_plain_reading_of_the_records_says(plan):
+    lines = written(plan)
+    work, plain = folded(lines), Plain(lines)
+    assert {task.id: (task.target, task.about, task.kind, task.attempts) for task in work.queue.tasks.values()} == {
+        name: (task["target"], task["about"], task["kind"], task["attempts"]) for name, task in plain.tasks.items() if task["state"] == "pending"}
+    rows = [decode_row(line) for name, line in work.out if name.startswith("deliveries/")]
+    assert {row.task: (row.target, row.about, row.kind, row.state, row.attempts, list(row.tries)) for row in rows} == {
+        name: (task["target"], task["about"], task["kind"], task["state"], task["attempts"], task["tries"])
+        for name, task in plain.tasks.items() if task["state"] != "pending"}
+    assert {row.event: row.done for row in work.jobs.ended.values()} == {
+        event_id: job["done"] for event_id, job in plain.jobs.items() if job["ended"]}
+    assert {job.event for job in work.jobs.running.values()} == {event_id for event_id, job in plain.jobs.items() if not job["ended"]}
