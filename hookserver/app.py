@@ -34,6 +34,7 @@ from hookserver.services import journal
 from hookserver.services.background import Background, LoopLag
 from hookserver.services.channels import Channels
 from hookserver.services.intake import Intake
+from hookserver.services.job_house import JobHouse
 from hookserver.services.overview import Overview, base_url
 from hookserver.services.projection import Projection
 from hookserver.services.queries import Events
@@ -42,6 +43,7 @@ from hookserver.services.route_report import RouteReport
 from hookserver.services.summaries import moved, summaries
 from hookserver.services.system import System
 from hookserver.services.upkeep import Upkeep
+from hookserver.services.webhook_report import WebhookReport
 from hookserver.services.work import PendingWork
 from hookserver.store.checkpoints import floor_seq
 from hookserver.store.datadir import DataDir
@@ -163,8 +165,10 @@ class App:
         self.log.on_poison = self._poisoned
         self.dedup.on_damage = lambda why: self._end(IO)    # the next start mends it
         self.log.start(loop)
+        base = base_url(config, self.port)
+        self.jobs = None if config.jobs is None else JobHouse(config, projection=self.projection, reader=self.reader, token=self.token, base=base)
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
-                                background=self.background, performers=Performers())
+                                background=self.background, performers=Performers(), more=self.jobs.lanes if self.jobs else ())
         self.system = System(self)
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")
@@ -192,6 +196,9 @@ class App:
             trusted_proxies=config.server.trusted_proxies, assets=Assets(static_directory()),
             events=events, missed=events.missed, overview=overview, channels=self.channels, mappings=mappings,
             hub=self.hub, system=self.system, deliveries=self.work.deliveries, targets=self.work.targets,
+            jobs=self.jobs.service if self.jobs else None,
+            lot_answers=self.jobs.answers(self.work.engine, self.log) if self.jobs else None,
+            webhooks=WebhookReport(self.projection, clock=self.clock, names=list(config.destinations)),
             routes=RouteReport(config.routes, self.reader, sources=list(config.sources), destinations=list(config.destinations),
                                clock=self.clock),
             refusals=Refusals(self.rejections, clock=self.clock, base_url=base), metrics=Metrics(self.system.figures))
@@ -227,6 +234,8 @@ class App:
         self._server.stop()
         self._server.conn_params.no_keep_alive = True
         await asyncio.gather(self._let_go(drain), self.work.stop(min(drain, LAST_ATTEMPTS)))
+        if self.jobs is not None:
+            await self.jobs.close()
         self.hub.close()
         await self._server.close_all_connections()
         await self.background.stop()

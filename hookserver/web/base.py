@@ -24,7 +24,7 @@ _CODES = {400: "bad_request", 403: "cross_origin", 404: "not_found", 405: "metho
 
 
 class Access(enum.Enum):
-    """Who may use a route: everybody, a sender that signs, or the holder of the admin token."""
+    """Who may use a route: everybody, a sender that signs (its service checks that), or the holder of the admin token."""
 
     PUBLIC = "public"
     SIGNED = "signed"
@@ -48,7 +48,12 @@ class BaseHandler(web.RequestHandler):
     def prepare(self) -> None:
         if not self.house.hosts.good(self.request.host_name):
             raise Refused("wrong_host", hint="Name this host in server.site_url, or use its address.")
-        if self.access is not Access.PUBLIC and not self.is_admin():
+        if self.access is Access.ADMIN:
+            self.require_admin()
+
+    def require_admin(self) -> None:
+        """Raises Refused for anybody else."""
+        if not self.is_admin():
             raise Refused("token_required", hint="Send Authorization: Bearer TOKEN, or log in.",
                           headers={"WWW-Authenticate": "Bearer"})
 

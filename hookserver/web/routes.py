@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from tornado import httputil, web
 
-from hookserver.web import agora, api, assets, deliveries, live, metrics, routing, session
+from hookserver.web import agora, api, assets, deliveries, jobs, live, metrics, routing, session
 from hookserver.web.base import Access, BaseHandler, NotFound
 
-PUBLIC, ADMIN = Access.PUBLIC, Access.ADMIN
+PUBLIC, SIGNED, ADMIN = Access.PUBLIC, Access.SIGNED, Access.ADMIN
 
 
 class Row(NamedTuple):
@@ -49,6 +49,13 @@ TABLE = (
     Row(r"/api/destinations/([^/]+)/test", deliveries.TestDestination, ADMIN),
     Row(r"/api/routes", routing.Routes, ADMIN),
     Row(r"/api/routes/try", routing.TryRoutes, ADMIN),
+    Row(r"/api/jobs", jobs.Jobs, ADMIN),
+    Row(r"/api/v1/jobs/([^/]+)/status", jobs.JobStatus, PUBLIC),
+    Row(r"/api/v1/jobs/([^/]+)/results", jobs.JobResults, PUBLIC),
+    Row(r"/api/v1/jobs/([^/]+)/lots/([^/]+)", jobs.LotAnswer, SIGNED),
+    Row(r"/api/v1/webhook-metrics", jobs.WebhookMetrics, ADMIN),
+    Row(r"/api/v1/webhook-health", jobs.WebhookHealth, ADMIN),
+    Row(r"/api/v1/webhook-failures", jobs.WebhookFailures, ADMIN),
     Row(r"/api/mappings", agora.Mappings, ADMIN),
     Row(r"/api/mappings/platforms", agora.Mappings, ADMIN),
     Row(r"/api/channels/([^/]+)", agora.Channels, ADMIN),

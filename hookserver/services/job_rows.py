@@ -1,0 +1,111 @@
+"""Jobs by id and in a list: those that run or have ended lately from the fold, all others from their rows.
+
+Rows lie in a file for each UTC day on which jobs were accepted, in the order in which they ended. A job's id tells the day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from hookserver.errors import Refused
+from hookserver.providers import jobs as provider
+from hookserver.rollups.entry import DAY, day_of
+from hookserver.rollups.jobs import NAME, Job, JobRow, Jobs, decode_row, partition, row_of
+from hookserver.store.rollup_files import RollupFiles
+
+CHUNK = 256 * 1024      # bytes read at a time, from the end of a file to its beginning
+WAITING = 32            # questions about jobs that nobody in memory knows, at the same time
+
+_CURSOR = re.compile(r"(\d{4}-\d\d-\d\d)\.([1-9][0-9]{0,14})", re.ASCII)
+STATUSES = (provider.ACCEPTED, provider.PROCESSING, provider.COMPLETED, provider.PARTIAL, provider.FAILED)
+
+
+class JobRows:
+    """``fold()`` and ``files()`` give the jobs fold and the rows of now."""
+
+    def __init__(self, fold: Callable[[], Jobs], files: Callable[[], RollupFiles]):
+        self._fold, self._files = fold, files
+        # Anybody may ask for any id: so one thread, and a queue that ends somewhere.
+        self._thread = ThreadPoolExecutor(1, "jobs")
+        self._waiting = 0
+
+    def running(self, job_id: str) -> Job | None:
+        """A job that has not ended."""
+        return self._fold().running.get(job_id)
+
+    async def find(self, job_id: str) -> JobRow | None:
+        """A job by its id. Raises Refused (overloaded)."""
+        day = provider.day_in(job_id)
+        if day is None:
+            return None
+        row = self._fold().row(job_id)
+        if row is not None:
+            return row
+        return await self._in_thread(self._look, job_id, day)
+
+    def _look(self, job_id: str, day: int) -> JobRow | None:
+        needle = b'"job":"%b"' % job_id.encode()
+        files = self._files()
+        for near in (day, day + 1, day - 1):        # the record was written a little later, by a clock that may be set back
+            name = partition(provider.NAME, day_of(near * DAY))
+            for _, data in files.chunks(name):
+                if (at := data.find(needle)) >= 0:
+                    return decode_row(data[data.rfind(b"\n", 0, at) + 1:data.find(b"\n", at)])
+        return None
+
+    async def page(self, *, status: str | None, limit: int, cursor: str | None) -> tuple[list[JobRow], str | None]:
+        """Jobs that run, newest first, then those that have ended, by the day on which they were accepted, the last to end first.
+
+        ``cursor``: the second of another answer. Raises Refused (bad_parameter, overloaded).
+        """
+        place = None if cursor is None else _CURSOR.fullmatch(cursor)
+        if cursor is not None and place is None:
+            raise Refused("bad_parameter", "The parameter 'cursor' must be the 'next' of another page.")
+        rows: list[JobRow] = []
+        if place is None:
+            rows = [row for job in reversed(list(self._fold().running.values())) if status in (None, (row := row_of(job)).status)]
+        day, below = (place[1], int(place[2])) if place else (None, None)
+        ended, after = await self._in_thread(self._ended, status, limit, day, below)
+        return rows + ended, after
+
+    def _ended(self, status: str | None, limit: int, last: str | None, below: int | None) -> tuple[list[JobRow], str | None]:
+        files, found = self._files(), []
+        for name in reversed(files.names(f"{NAME}/{provider.NAME}/")):
+            day = name.rpartition("/")[2]
+            if last is not None and day > last:
+                continue
+            for line in _back(files, name):
+                row = decode_row(line)
+                if (day == last and row.seq >= below) or status not in (None, row.status):
+                    continue
+                found.append(row)
+                if len(found) == limit:
+                    return found, f"{day}.{row.seq}"
+        return found, None
+
+    async def _in_thread(self, work: Callable, *arguments):
+        if self._waiting >= WAITING:
+            raise Refused("overloaded", "Too many questions about old jobs at a time.", retry_after=1)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _back(files: RollupFiles, name: str) -> Iterator[bytes]:
+    """The lines of a file from its end to its beginning."""
+    end, rest = files.extent(name)[0], b""
+    while end > 0:
+        start = max(0, end - CHUNK)
+        data = files.read(name, start, end - start) + rest
+        first = data.find(b"\n") + 1 if start else 0
+        rest, end = data[:first], start
+        yield from (line for line in reversed(data[first:].split(b"\n")) if line)
