@@ -106,9 +106,14 @@ class Upkeep:
 
     async def _choose(self) -> None:
         closed, active = self._log.catalog.view
-        count = expendable(
-            closed, now_ms=self._now(), keep_s=self._settings.retention, max_bytes=self._settings.max_size,
-            active_bytes=active.size if active else 0, pinned_seq=self._pinned())
+        allowed = {"now_ms": self._now(), "keep_s": self._settings.retention, "max_bytes": self._settings.max_size,
+                   "active_bytes": active.size if active else 0}
+        count = expendable(closed, **allowed, pinned_seq=self._pinned())
+        kept = expendable(closed, **allowed, pinned_seq=None) - count
+        if kept:
+            self._is_wrong("pending work", f"{kept} old segments should go, but tasks that have not ended need them")
+        else:
+            self._is_right("pending work")
         if not count:
             return
         first_kept = closed[count].first_seq if count < len(closed) else closed[count - 1].last_seq + 1

@@ -138,12 +138,18 @@ async def test_the_oldest_go_when_there_is_too_much(tmp_path):
         assert sum(path.stat().st_size for path in (tmp_path / "log").iterdir()) <= 3500
 
 
+@pytest.mark.logs("old segments should go")
 @run
-async def test_what_pending_work_needs_stays(tmp_path):
-    async with kept(tmp_path, retention=86_400, max_size=1, pinned_seq=lambda: 4) as place:
+async def test_what_pending_work_needs_stays_and_is_told(tmp_path):
+    pinned = 4
+    async with kept(tmp_path, retention=86_400, max_size=1, pinned_seq=lambda: pinned) as place:
         await place.write(10)
         await place.upkeep.retain()
         assert place.seqs() == list(range(4, 11))
+        assert place.upkeep.warnings() == ["6 old segments should go, but tasks that have not ended need them"]
+        pinned = None
+        await place.upkeep.retain()
+        assert place.seqs() == [10] and not place.upkeep.warnings()
 
 
 @run
