@@ -8,6 +8,7 @@ from itertools import islice
 
 from hookserver.config import AgoraSource, Config
 from hookserver.services import senders
+from hookserver.services.job_samples import sample_jobs
 
 from hookserver.cli.configured import read_config, source_named
 from hookserver.cli.progress import Progress
@@ -19,6 +20,8 @@ MODESTY = 0.95  # of limits.rate; the rest is for clocks that differ
 def send(args: argparse.Namespace) -> int:
     """Post ``--count`` events; exit code 1 if one answer is not the expected one."""
     conf = read_config(args)
+    if args.source == "jobs" and conf.jobs is not None:
+        return send_jobs(args, conf)
     source = source_named(conf, args.source)
     if not isinstance(source, AgoraSource):
         raise UsageError(f"source {source.name} is of type {source.type}; samples can be made of agora sources only")
@@ -31,6 +34,20 @@ def send(args: argparse.Namespace) -> int:
         tally = run.run()
     print(summary(tally))
     return 0 if set(tally.statuses) <= {401 if args.bad_signature else 200} else 1
+
+
+def send_jobs(args: argparse.Namespace, conf: Config) -> int:
+    """Post ``--count`` jobs."""
+    url, limit = args.url or address(conf), conf.limits.rate
+    senders.probe(url)
+    secret = b"not the secret" if args.bad_signature else conf.jobs.secrets[0]
+    made = islice(sample_jobs(secret, webhook_url=args.webhook), args.count)
+    rate = args.rate if args.rate or args.count <= limit.count else MODESTY * limit.count / limit.seconds
+    run = senders.Senders(url, made, concurrency=args.concurrency, rate=rate, on_reply=lambda tally: bar.update(len(tally.latencies)))
+    with Progress("jobs", "jobs", args.count) as bar:
+        tally = run.run()
+    print(summary(tally))
+    return 0 if set(tally.statuses) <= {401 if args.bad_signature else 202} else 1
 
 
 def app_of(conf: Config, source: AgoraSource, wanted: str | None) -> tuple[str, bytes | None]:

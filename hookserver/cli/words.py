@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"hookserver {__version__}")
     add_common(parser, Path("conf.yaml"), None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_serve, add_demo, add_send, add_check, add_tail, add_explain, add_verify, add_rebuild):
+    for add in (add_serve, add_demo, add_send, add_check, add_tail, add_explain, add_jobs, add_verify, add_rebuild):
         add(commands)
     return parser
 
@@ -107,6 +107,7 @@ def add_send(commands) -> None:
     parser.add_argument("--app", metavar="ID", help="send for this app (default: the first of the source)")
     parser.add_argument("--url", help="send to this server, e.g. http://127.0.0.1:8080 (default: from the configuration)")
     parser.add_argument("--concurrency", type=positive, default=4, metavar="N", help="connections (default: 4)")
+    parser.add_argument("--webhook", metavar="URL", help="jobs: where the end of each job is told")
     parser.add_argument("--bad-signature", action="store_true", help="sign with a wrong secret; 401 is then what is expected")
 
 
@@ -130,6 +131,20 @@ def add_explain(commands) -> None:
     """explain"""
     parser = command(commands, "explain", "explain:explain", "tell the story of one event or rejection", EXPLAIN)
     parser.add_argument("id", metavar="ID", help="the id of an event (evt_…) or a rejection, or a bare seq")
+
+
+def add_jobs(commands) -> None:
+    """jobs"""
+    parser = command(commands, "jobs", "jobs:jobs", "list jobs, or see how one stands", JOBS)
+    parser.add_argument("id", metavar="ID", nargs="?", help="a job's id; without it, all jobs are listed")
+    parser.add_argument("--status", choices=("accepted", "processing", "completed", "partially_completed", "failed"), help="only these")
+    parser.add_argument("-n", "--count", type=positive, default=50, metavar="N", help="list at most N (default: 50)")
+    parser.add_argument("--results", action="store_true", help="what has been made of the lots")
+    parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="ask again until the job has ended, at most so long")
+    parser.add_argument("--url", help="the running server, e.g. http://127.0.0.1:8080 (default: from the configuration)")
+    parser.add_argument("--service", metavar="URL", help="ask the job service at this address instead of the running server")
+    parser.add_argument("--source", metavar="NAME", help="when the job has ended there, give the running server the message that its "
+                                                         "webhook did not bring, at this source")
 
 
 def add_verify(commands) -> None:
@@ -175,12 +190,14 @@ SEND = """\
 Build events that look like the provider's own, sign them with the configured secret and post them
 to a running server. Ends with a summary; exit code 1 if an answer was not the expected one.
 
+For jobs: jobs of some lots each, if conf.yaml has a job service.
 For a source of type agora: calls (RTC channel events), and beside them Cloud Recording, Media Push and Media Pull.
 
 examples:
   hookserver send calls
   hookserver send calls --count 5000 --concurrency 16
   hookserver send calls --rate 2 --count 600       ten minutes, as if live
+  hookserver send jobs --count 3                   three jobs for the job service
   hookserver send calls --bad-signature --count 3  something for the page of rejections
 """
 
@@ -210,6 +227,17 @@ stored and how to see it there. Works beside a running server and without one.
 examples:
   hookserver explain evt_k3f9q2_18342
   hookserver explain 18342
+"""
+
+JOBS = """\
+List the jobs of a running server, or tell how one stands. With --service another job service is asked: if its webhook
+did not come, --source makes up for it. The message is signed with the source's own secret, and one that comes later is
+recognised as a duplicate. Exit code 1 when there is no such job, or when it has not ended within --wait.
+
+examples:
+  hookserver jobs
+  hookserver jobs 5017d3f0-5416-49b5-8471-d6aad042761c --wait 60 --results
+  hookserver jobs 5017d3f0-5416-49b5-8471-d6aad042761c --service https://service.example --source done --wait 600
 """
 
 VERIFY = """\

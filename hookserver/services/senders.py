@@ -262,6 +262,11 @@ class Connection:
                      duplicate=b'"duplicate":true' in body.replace(b" ", b""),
                      later=float(wait) if wait.isdigit() else None)
 
+    def call(self, message: Message) -> tuple[int, bytes]:
+        """Status and body of the answer. Raises ``NoServer``, OSError, http.client.HTTPException."""
+        response = self._exchange(message)
+        return response.status, response.read()
+
     def close(self) -> None:
         """Close it."""
         self._http.close()
