@@ -80,7 +80,7 @@ class Client:
         return attempt.answered()
 
     async def close(self) -> None:
-        """Closes what was kept."""
+        """Closes what was kept. Others that share this client can go on."""
         while self._kept:
             place, connections = self._kept.popitem()
             for connection in connections:

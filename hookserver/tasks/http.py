@@ -61,7 +61,7 @@ class HttpPerformer:
         return msgspec.structs.replace(outcome, request={**outcome.request, "headers": shown})
 
     async def close(self) -> None:
-        """Nothing is kept between attempts."""
+        await self._client.close()
 
     def _headers(self, work: Work, values: Values, body: bytes) -> dict[str, str]:
         """Ours, then those of conf.yaml, then the signature; what comes later replaces what came before."""

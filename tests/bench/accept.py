@@ -74,9 +74,9 @@ class Contest:
         return ", ".join(f"{name} {(processor_seconds(pid) - before[name]) / sum(r.requests for r in self.results[name]) * 1e6:.0f} µs"
                          for name, pid in pids.items())
 
-    def ratio(self, name: str) -> float:
-        """Against the bare handler in the same round; the median over the rounds."""
-        return median(ours.rate / bare.rate for ours, bare in zip(self.results[name], self.results["bare"]))
+    def ratio(self, name: str, to: str = "bare") -> float:
+        """Against another one in the same round, the bare handler if not said; the median over the rounds."""
+        return median(ours.rate / bare.rate for ours, bare in zip(self.results[name], self.results[to]))
 
     def rate(self, name: str) -> float:
         return median(result.rate for result in self.results[name])
