@@ -65,6 +65,11 @@ class Client:
         self._connector = connector
         self._kept: dict[_Place, list[_Connection]] = {}
 
+    @property
+    def guards(self) -> bool:
+        """Whether it may be given URLs from outside."""
+        return self._connector.guards
+
     async def send(self, request: Request) -> Outcome:
         """Never raises; a cancellation passes, and closes the connection."""
         attempt = _Attempt(request)

@@ -110,6 +110,10 @@ class Connector:
         self._names, self._allow = names or Names(), allow
         self._contexts: dict[Path | None, ssl.SSLContext] = {}
 
+    @property
+    def guards(self) -> bool:
+        return self._allow is not None
+
     async def connect(self, target: Target, factory: Callable[[], ProtocolType], *, ca: Path | None = None,
                       phase: Callable[[str], None] = lambda _: None) -> tuple[ProtocolType, str]:
         """A connected protocol, over TLS for https, and the address it is connected to.

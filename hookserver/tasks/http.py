@@ -14,7 +14,7 @@ from hookserver import __version__
 from hookserver.config.model import HttpDestination
 from hookserver.core.guard import Target, parse_url
 from hookserver.core.records import REDACTED, BadLine
-from hookserver.core.signing import headers_for
+from hookserver.core.signing import Signing, headers_for
 from hookserver.core.tasks import Outcome
 from hookserver.core.templates import Template, Values, compile_template
 from hookserver.tasks.client import Client, Request
@@ -31,7 +31,7 @@ _SHOWN = frozenset({"accept", "accept-language", "cache-control", "content-type"
 class HttpPerformer:
     """Makes the attempts of one destination.
 
-    A task with a URL of its own goes there instead; then the client must be one that guards.
+    A task with a URL of its own goes there instead, over a client that guards and no other.
     """
 
     def __init__(self, destination: HttpDestination, client: Client):
@@ -39,11 +39,16 @@ class HttpPerformer:
         self._to, self._client = destination, client
         self._target: Target | None = parse_url(destination.url) if destination.url else None    # None: each task has its own
         self._body: Template | None = None if destination.body is None else compile_template(destination.body)
+        signed = _signed_headers(destination.sign)
+        self._own = {name: value for name, value in destination.headers.items() if name.lower() not in signed}
+        self._taken = signed | {name.lower() for name in self._own}
         secrets = [value for name, value in destination.headers.items() if name.lower() not in _SHOWN]
         query = destination.url.partition("?")[2]
         self._hide = (*secrets, *(value.rpartition(" ")[2] for value in secrets), query)
 
     async def perform(self, work: Work) -> Outcome:
+        if work.task.url and not self._client.guards:
+            return Outcome(False, "guard", "a URL from outside needs a client that guards", final=True)
         try:
             target = parse_url(work.task.url) if work.task.url else self._target
         except ValueError as problem:
@@ -51,9 +56,11 @@ class HttpPerformer:
         try:
             values = Values(work.line, work.task, work.number)
             body = work.body if self._body is None else self._body.render(values).encode("utf-8", "backslashreplace")
+            headers = self._headers(work, values, body)
         except BadLine as problem:
             return Outcome(False, "template", f"the record cannot be read: {problem}", final=True)
-        headers = self._headers(work, values, body)
+        except ValueError as problem:
+            return Outcome(False, "invalid", f"it cannot be signed: {problem}", final=True)
         outcome = await self._client.send(Request(
             target=target, method=self._to.method, headers=headers, body=body, timeout=work.timeout, at_ms=work.at_ms, ca=self._to.ca,
             hide=self._hide))
@@ -64,8 +71,8 @@ class HttpPerformer:
         await self._client.close()
 
     def _headers(self, work: Work, values: Values, body: bytes) -> dict[str, str]:
-        """Ours, then those of conf.yaml, then the signature; what comes later replaces what came before."""
-        headers = {
+        """Ours give way to those of conf.yaml, these to the signature."""
+        ours = {
             "Content-Type": self._content_type(values),
             "User-Agent": self._to.user_agent or USER_AGENT,
             "webhook-id": work.id,
@@ -73,11 +80,10 @@ class HttpPerformer:
         }
         for name, value in (("Hookserver-Source", values.record.source), ("Hookserver-Type", values.record.type)):
             if _PLAIN_VALUE.fullmatch(value):
-                headers[name] = value
-        signature = {} if self._to.sign is None else headers_for(self._to.sign, work.id, work.at_ms // 1000, body)
-        for name, value in (*self._to.headers.items(), *signature.items()):
-            same = next((known for known in headers if known.lower() == name.lower()), name)
-            headers[same] = value
+                ours[name] = value
+        headers = {name: value for name, value in ours.items() if name.lower() not in self._taken} | self._own
+        if self._to.sign is not None:
+            headers |= headers_for(self._to.sign, work.id, work.at_ms // 1000, body)
         return headers
 
     def _content_type(self, values: Values) -> str:
@@ -90,3 +96,12 @@ class HttpPerformer:
             return came
         is_json = values.record.raw is None and values.record.raw_b64 is None or values.payload is not None
         return "application/json" if is_json else "application/octet-stream"
+
+
+def _signed_headers(signing: Signing | None) -> frozenset[str]:
+    """Lower-case names of the headers that a signature fills."""
+    if signing is None:
+        return frozenset()
+    if signing.scheme == "standard":
+        return frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
+    return frozenset({signing.header.lower(), (signing.timestamp_header or signing.header).lower()})

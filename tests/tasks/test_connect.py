@@ -83,8 +83,9 @@ def test_addresses_that_a_url_from_outside_must_not_reach(host, no_connection):
 
 
 def test_the_open_ones_are_tried_and_configured_ones_too(no_connection):
-    for connector, url in ((guarded(), "http://8.8.8.8/"), (guarded(None, "10.0.0.0/8"), "http://10.1.2.3/"), (Connector(), "http://127.0.0.1/")):
+    for connector, url in ((guarded(), "http://8.8.8.8/"), (guarded(None, "10.0.0.0/8"), "http://10.1.2.3/")):
         assert asyncio.run(deliver(destination(""), work(url=url), connector=connector)).cause == "connect"
+    assert asyncio.run(deliver("http://127.0.0.1/")).cause == "connect"
     assert no_connection == ["8.8.8.8", "10.1.2.3", "127.0.0.1"]
 
 
@@ -105,6 +106,11 @@ def test_a_name_that_changes_its_mind_is_judged_at_each_attempt(no_connection):
     assert asyncio.run(three(guarded(names(evil_example=[["8.8.8.8"], ["169.254.169.254"]])))) == ["connect", "guard", "guard"]
     assert asyncio.run(three(guarded(names(evil_example=[failed, ["10.0.0.1"]])))) == ["dns", "guard", "guard"]
     assert no_connection == ["8.8.8.8"]
+
+
+def test_no_url_from_outside_goes_over_a_client_that_does_not_guard(no_connection):
+    outcome = asyncio.run(deliver(destination(""), work(url="http://8.8.8.8/"), connector=Connector()))
+    assert outcome.cause == "guard" and outcome.final and no_connection == []
 
 
 def test_one_attempt_looks_up_once_and_connects_to_that_address(run):

@@ -212,7 +212,6 @@ ODD = {
     "no answer": (in_pieces(), "reset", None, True),
     "half a header": (in_pieces(OK + b"Content-Le"), "reset", None, True),
     "reset after the request": (in_pieces(then="reset"), "reset", None, True),
-    "reset at once": (early_reset, "reset", None, True),
     "half closed": (half_closed, "reset", None, True),
 }
 
@@ -226,6 +225,19 @@ def test_whatever_comes_back_is_an_outcome(name, run):
     assert outcome.ok == (cause == "ok") and not outcome.final and len(outcome.excerpt) <= 16384
     assert cause in CAUSES and (outcome.ok or outcome.note)
     attempted_draft(work().task, outcome, "retry", began_ms=AT, next_ms=AT)
+
+
+def test_reset_at_once(run):
+    """The kernel may tell when we connect, or when we send."""
+    with Endpoint(early_reset) as endpoint:
+        outcome = run(deliver(endpoint.url()))
+    assert outcome.cause in ("connect", "reset") and outcome.note and not outcome.final
+
+
+def test_a_destination_without_a_secret_is_an_outcome():
+    for scheme in ("standard", "hmac"):
+        outcome = asyncio.run(deliver(destination("http://127.0.0.1:1/", sign=Signing(scheme, ()))))
+        assert (outcome.cause, outcome.final) == ("invalid", True) and "no secret" in outcome.note
 
 
 @pytest.mark.parametrize("name, behave, phase", [
