@@ -49,6 +49,14 @@ export function span(seconds) {
   return `${Math.floor(left / 86_400)} d ${Math.floor(left / 3600) % 24} h`;
 }
 
+/** A length as somebody writes it in conf.yaml: "30 s", "1 min", "5 d", "100 ms"; odd ones as `span` has them. */
+export function brief(seconds) {
+  if (!known(seconds)) return null;
+  if (seconds < 1) return millis(seconds * 1000);
+  const unit = [[86_400, "d"], [3600, "h"], [60, "min"]].find(([size]) => seconds % size === 0);
+  return unit ? `${whole.format(seconds / unit[0])} ${unit[1]}` : span(seconds);
+}
+
 /** 0.42 as "42%". */
 export const percent = (value) => (known(value) ? `${value !== 0 && Math.abs(value) < 0.1 ? one.format(value * 100) : whole.format(value * 100)}%` : null);
 

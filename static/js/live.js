@@ -8,7 +8,7 @@ const LONGEST_PAUSE_MS = 10_000;
 
 const BATCH_MS = 120;
 
-const listeners = { events: new Set(), rejection: new Set(), gap: new Set(), state: new Set() };
+const listeners = { events: new Set(), rejection: new Set(), work: new Set(), gap: new Set(), state: new Set() };
 let source = null;
 let timer = 0;
 let pause = FIRST_PAUSE_MS;
@@ -41,7 +41,7 @@ function tellEvents() {
 
 /**
  * Calls `listener` until `signal` aborts. Kinds: "events" (a list of summaries, in order), "rejection" (one summary),
- * "gap" (more was missed than is sent again), "state".
+ * "work" (targets and tasks that have changed), "gap" (more was missed than is sent again), "state".
  */
 export function on(kind, listener, signal) {
   listeners[kind].add(listener);
@@ -71,10 +71,12 @@ function open() {
     arrived.push(summary);
     telling ||= setTimeout(tellEvents, Math.max(0, told + BATCH_MS - performance.now()));
   });
-  current.addEventListener("rejection", (message) => {
-    const summary = parse(message);
-    if (summary) tell("rejection", summary);
-  });
+  for (const kind of ["rejection", "work"]) {
+    current.addEventListener(kind, (message) => {
+      const found = parse(message);
+      if (found) tell(kind, found);
+    });
+  }
   current.addEventListener("gap", (message) => { tell("gap", parse(message)); });
 }
 

@@ -1,6 +1,7 @@
 // Moments: local zone in sight, UTC in the title, and ages that tick by the server's clock.
 
 import { h } from "./dom.js";
+import { span } from "./format.js";
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 const short = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
@@ -67,8 +68,22 @@ export function time(iso, { as = "stamp", why = "Not known" } = {}) {
   return h("time", { datetime: iso, title, class: "nowrap", data: as === "age" ? { age: ms } : {} }, text);
 }
 
+/** "in 34 s" of a moment ahead, "now" of one that has come. */
+const ahead = (ms) => (ms - now() < 500 ? "now" : `in ${span((ms - now()) / 1000)}`);
+
+/** How long until a moment; counts down. `seconds` from now, or an ISO text. */
+export function countdown(when) {
+  const ms = typeof when === "number" ? now() + when * 1000 : moment(when);
+  if (ms === null) return h("span", { class: "unknown", title: "Not known" }, "–");
+  return h("time", { datetime: new Date(ms).toISOString(), title: `${stamp(ms)} here, ${utcTitle(ms)}`, class: "nowrap", data: { until: ms } }, ahead(ms));
+}
+
 function tick() {
   if (document.hidden) return;
+  for (const node of document.querySelectorAll("time[data-until]")) {
+    const text = ahead(Number(node.dataset.until));
+    if (node.textContent !== text) node.textContent = text;
+  }
   for (const node of document.querySelectorAll("time[data-age]")) {
     const text = age(Number(node.dataset.age));
     if (node.textContent !== text) node.textContent = text;

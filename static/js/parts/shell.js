@@ -6,19 +6,28 @@ import * as live from "../live.js";
 import { announce } from "./copy.js";
 import { icon } from "./icons.js";
 
-const VIEWS = [
-  ["overview", "Overview", "#/"], ["events", "Events", "#/events"], ["agora", "Agora", "#/agora"],
-  ["rejections", "Rejections", "#/rejections"], ["system", "System", "#/system"],
-];
+const VIEWS = [["overview", "Overview", "#/"], ["events", "Events", "#/events"], ["rejections", "Rejections", "#/rejections"], ["deliveries", "Deliveries", "#/deliveries"]];
+const MORE = [["routes", "Routes", "#/routes"], ["jobs", "Jobs", "#/jobs"], ["agora", "Agora", "#/agora"], ["system", "System", "#/system"]]; // behind a button where it is narrow
 const THEMES = [["auto", "As the system"], ["light", "Light"], ["dark", "Dark"]];
 const STATES = { off: "Connecting", connecting: "Connecting", live: "Live", reconnecting: "Reconnecting" };
 const KEYS = [
-  ["/", "Search in this view"], ["g o", "Overview"], ["g e", "Events"], ["g a", "Agora"], ["g r", "Rejections"], ["g s", "System"],
+  ["/", "Search in this view"], ["g o", "Overview"], ["g e", "Events"], ["g r", "Rejections"], ["g d", "Deliveries"],
+  ["g t", "Routes"], ["g j", "Jobs"], ["g a", "Agora"], ["g s", "System"],
   ["j  k", "Next, previous row"], ["[  ]", "Older, newer event"], ["?", "These keys"], ["Esc", "Leave a field, close a dialog"],
 ];
 
+const entry = ([key, label, href]) => h("a", { href, data: { view: key } }, icon(key), h("span", null, label));
+
 function drawNav() {
-  fill(document.getElementById("nav"), VIEWS.map(([key, label, href]) => h("a", { href, data: { view: key } }, icon(key), h("span", null, label))));
+  const nav = document.getElementById("nav");
+  const rest = h("div", { class: "nav-rest", id: "nav-rest" }, MORE.map(entry));
+  const button = h("button", { type: "button", class: "nav-more", "aria-expanded": "false", "aria-controls": "nav-rest" }, icon("more"), h("span", null, "More"));
+  const open = (on) => { rest.classList.toggle("open", on); button.setAttribute("aria-expanded", on ? "true" : "false"); };
+  button.addEventListener("click", () => open(button.getAttribute("aria-expanded") === "false"));
+  rest.addEventListener("click", () => open(false));
+  document.addEventListener("click", (event) => { if (!nav.contains(event.target)) open(false); });
+  nav.addEventListener("keydown", (event) => { if (event.key === "Escape" && rest.classList.contains("open")) { open(false); button.focus(); } });
+  fill(nav, VIEWS.map(entry), button, rest);
 }
 
 /** Lights the entry of the view being shown. */
@@ -27,6 +36,7 @@ export function lightNav(key) {
     if (node.dataset.view === key) node.setAttribute("aria-current", "page");
     else node.removeAttribute("aria-current");
   }
+  document.querySelector("#nav .nav-more")?.classList.toggle("lit", MORE.some(([name]) => name === key));
 }
 
 function themeNow() {

@@ -13,7 +13,9 @@ import { checkList, headerTable, hexBlock } from "../parts/request.js";
 import { typeName } from "../parts/rows.js";
 import { sourceTag } from "../parts/sources.js";
 import { Panel, section, skeleton } from "../parts/states.js";
+import { routesCard, tasksCard } from "../parts/trace.js";
 import { details } from "../parts/value.js";
+import { targetLinks } from "../parts/verdicts.js";
 import { link } from "../router.js";
 import { time } from "../times.js";
 
@@ -65,7 +67,8 @@ function facts(event) {
     ["From", event.client ? h("span", { class: "mono" }, sent(event.client)) : null, "The address is not known"],
     ["Size", bytes(event.size)],
     ["Key", event.key === null || event.key === undefined ? null : h("span", { class: "mono" }, sent(event.key)), "Without a key an event is never taken for a repetition"],
-    ["Sent on to", event.to?.length ? sent(event.to.join(", ")) : undefined],
+    ["Sent on to", event.to?.length ? targetLinks(event.to) : undefined],
+    ["Job", event.provider === "jobs" ? h("a", { class: "row-link", href: "#/jobs" }, "among the jobs") : undefined],
     ["Id", h("span", { class: "mono" }, sent(event.id), " ", h("span", { class: "quiet" }, `seq ${event.seq}`))],
   ]);
 }
@@ -91,14 +94,16 @@ function drawn(page, event) {
         h("p", { class: "sub" }, event.title ? [sent(cut(event.title, 500)), " · "] : null, time(event.at, { as: "age" }))),
       h("div", { class: "acts" }, event.curl ? copyButton(() => event.curl, { words: "Copy as curl" }) : null, steps)),
     h("div", { class: "columns event-page" },
-      section("Body", { class: "bodies" }, tabs([
+      h("div", { class: "stack" }, section("Body", { class: "bodies" }, tabs([
         ["payload", "Payload", () => payloadTab(event)],
         ["raw", "Raw body", () => rawTab(event)],
         ["headers", `Headers (${headers.length})`, () => headerTable(headers)],
         ["curl", "As curl", () => curlTab(event)],
       ], page.query.get("tab") ?? "payload", (tab) => page.setQuery({ tab: tab === "payload" ? "" : tab }, { push: false }))),
+      event.to?.length ? tasksCard(page, event) : null),
       h("div", { class: "stack" },
         section("Summary", facts(event)),
+        event.routes?.length ? routesCard(event) : null,
         section("Checks", { side: h("span", { class: "small quiet" }, plural(event.checks?.length ?? null, "check")) }, checkList(event.checks)))),
   ];
 }
