@@ -266,6 +266,25 @@ def test_a_body_in_drops_does_not_hold_the_outcome_up(head, run, monkeypatch):
     assert outcome.ok and outcome.truncated
 
 
+def test_destinations_that_hang_do_not_starve_a_healthy_one(run):
+    """A hundred attempts hang on one client; the next one is answered while they do."""
+    async def all_of_them(bad, good):
+        client = Client(Connector())
+        hanging = [asyncio.ensure_future(HttpPerformer(destination(bad), client).perform(work())) for _ in range(100)]
+        while endpoint.visits < 100:
+            await asyncio.sleep(0.01)
+        healthy = await HttpPerformer(destination(good), client).perform(work())
+        assert not any(attempt.done() for attempt in hanging)
+        for attempt in hanging:
+            attempt.cancel()
+        await asyncio.wait(hanging)
+        await client.close()
+        return healthy
+
+    with Endpoint(Visit.wait) as endpoint, Endpoint(answer()) as healthy:
+        assert run(all_of_them(endpoint.url(), healthy.url())).ok
+
+
 def test_an_early_answer_does_not_keep_the_body_from_arriving(run):
     """The answer comes before the body is sent; the rest of the body follows all the same."""
     arrived = []
