@@ -112,6 +112,8 @@ class Client:
             self._kept.pop(place, None)
 
     async def connect(self, request: Request, phase: Callable[[str], None]) -> _Connection:
+        if request.target.scheme == "https":
+            await self._connector.trust(request.ca)
         connection, connection.address = await self._connector.connect(request.target, _Connection, ca=request.ca, phase=phase)
         return connection
 

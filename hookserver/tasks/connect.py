@@ -158,6 +158,11 @@ class Connector:
             self._contexts[ca] = context
         return context
 
+    async def trust(self, ca: Path | None) -> None:
+        """Read certificates in a thread: the system's take 30 ms, which the loop should not wait for. Raises Unreachable."""
+        if ca not in self._contexts:
+            await asyncio.get_running_loop().run_in_executor(None, self._context, ca)
+
 
 async def _first(addresses: Sequence[Address], port: int) -> tuple[socket.socket, Address]:
     """The first address that takes a connection; each has a start of STAGGER over the next. Raises Unreachable."""
