@@ -38,7 +38,9 @@ from hookserver.services.job_house import JobHouse
 from hookserver.services.overview import Overview, base_url
 from hookserver.services.projection import Projection
 from hookserver.services.queries import Events
+from hookserver.services.readmission import Readmission
 from hookserver.services.refusals import Refusals
+from hookserver.services.replay import Replay
 from hookserver.services.route_report import RouteReport
 from hookserver.services.summaries import moved, summaries
 from hookserver.services.system import System
@@ -201,6 +203,9 @@ class App:
             webhooks=WebhookReport(self.projection, clock=self.clock, names=list(config.destinations)),
             routes=RouteReport(config.routes, self.reader, sources=list(config.sources), destinations=list(config.destinations),
                                clock=self.clock),
+            replay=Replay(self.reader, self.log.store_id, routing=self.intake.reception.routing, destinations=config.destinations,
+                          append=self.log.append),
+            readmission=Readmission(self.rejections, self.intake),
             refusals=Refusals(self.rejections, clock=self.clock, base_url=base), metrics=Metrics(self.system.figures))
 
     def _listen(self, sockets: list[socket.socket]) -> None:

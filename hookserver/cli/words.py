@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"hookserver {__version__}")
     add_common(parser, Path("conf.yaml"), None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_serve, add_demo, add_send, add_check, add_tail, add_explain, add_jobs, add_verify, add_rebuild):
+    for add in (add_serve, add_demo, add_send, add_check, add_tail, add_explain, add_replay, add_jobs, add_verify, add_rebuild):
         add(commands)
     return parser
 
@@ -147,6 +147,23 @@ def add_jobs(commands) -> None:
                                                          "webhook did not bring, at this source")
 
 
+def add_replay(commands) -> None:
+    """replay"""
+    parser = command(commands, "replay", "replay:replay", "send events or refused requests again", REPLAY)
+    parser.add_argument("id", metavar="ID", nargs="?", help="the id of one event (evt_…) or one rejection (rej_…)")
+    parser.add_argument("--rejections", action="store_true", help="refused requests instead of events")
+    parser.add_argument("--source", help="only this source")
+    parser.add_argument("--type", help="only events of this type")
+    parser.add_argument("--cause", help="only rejections with this cause, e.g. signature_mismatch")
+    parser.add_argument("--since", metavar="WHEN", help="only what came since then: 2h (ago), 7d, 2026-11-22, 2026-11-22T03:45:38Z")
+    parser.add_argument("--until", metavar="WHEN", help="only what came until then; a day includes its end")
+    parser.add_argument("--to", action="append", default=[], metavar="NAME",
+                        help="events only: of the destinations that the routes choose, only this one; may be given again")
+    parser.add_argument("--dry-run", action="store_true", help="tell what would happen, and do nothing")
+    parser.add_argument("--show", type=int, default=20, metavar="N", help="name the first N (default: 20)")
+    parser.add_argument("--url", help="the running server, e.g. http://127.0.0.1:8080 (default: from the configuration)")
+
+
 def add_verify(commands) -> None:
     """verify"""
     command(commands, "verify", "prove:verify", "prove that the store is whole", VERIFY)
@@ -238,6 +255,17 @@ examples:
   hookserver jobs
   hookserver jobs 5017d3f0-5416-49b5-8471-d6aad042761c --wait 60 --results
   hookserver jobs 5017d3f0-5416-49b5-8471-d6aad042761c --service https://service.example --source done --wait 600
+"""
+
+REPLAY = """\
+Have a running server send again what it has kept. Events go to the destinations that today's routes choose, as
+new tasks; their records stay as they are. Refused requests go through intake once more, with today's secrets and
+paths: what passes becomes an event. Exit code 1 when nothing fits, or something was refused again.
+
+examples:
+  hookserver replay evt_k3f9q2_18342
+  hookserver replay --source github --since 2h --to ci --dry-run
+  hookserver replay --rejections --cause signature_mismatch --since 1d --dry-run
 """
 
 VERIFY = """\

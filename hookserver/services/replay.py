@@ -1,10 +1,9 @@
-"""Sending again what is kept: events to the destinations of today's routes, refused requests through intake.
+"""Sending events again, to the destinations of today's routes.
 
 Work is done in portions, oldest first: each answer says where to go on (``next``), and what has come since the first
 portion is left alone (``last``). A dry run tells the same and changes nothing.
 
-An event that is replayed gets further tasks (``task.made`` with ``why: replay``); its own record stays as it is. A
-rejection that is accepted now becomes an event of now; as a copy it is judged by the time at which it first came.
+An event that is replayed gets further tasks (``task.made`` with ``why: replay``); its own record stays as it is.
 """
 
 from __future__ import annotations
@@ -65,10 +64,10 @@ class Replayed(msgspec.Struct, frozen=True):
 class Replay:
     """Events from the log. ``append`` is the log's; ``threads`` does the reading."""
 
-    def __init__(self, reader: Reader, *, routing: Routing, destinations: Collection[str],
+    def __init__(self, reader: Reader, store_id: str, *, routing: Routing, destinations: Collection[str],
                  append: Callable[[Draft], asyncio.Future], threads: Executor | None = None,
                  steady: Callable[[], float] = time.monotonic, budget: float = BUDGET):
-        self._reader, self._routing, self._append = reader, routing, append
+        self.store_id, self._reader, self._routing, self._append = store_id, reader, routing, append
         self._destinations = destinations
         self._threads, self._steady, self._budget = threads, steady, budget
 

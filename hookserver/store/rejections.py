@@ -194,6 +194,11 @@ class Rejections:
             headers=headers, size=size, body=kept, raw=raw, raw_b64=raw_b64, headers_cut=cut, hint=_text(hint) if hint else None)
 
     @property
+    def last_number(self) -> int:
+        """No rejection has a higher one yet."""
+        return self._number
+
+    @property
     def recent(self) -> list[dict]:
         """Summaries of the newest rejections, newest first."""
         return list(self._recent)
