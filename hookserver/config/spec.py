@@ -10,7 +10,7 @@ from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Each, Key, Many, Section
 from hookserver.config.sources import LIMIT_KINDS, SOURCE
 from hookserver.config.tree import Place
-from hookserver.config.values import (FILE, NAMES, NETWORKS, PATH, RATE, TEXT, URL, choices, duration, number, size)
+from hookserver.config.values import (FILE, NAMES, NETWORKS, PATH, TEXT, URL, choices, duration, number, size)
 
 NAME, NAME_WORDS = r"[a-z0-9][a-z0-9_-]{0,31}", "1 to 32 lower-case letters, digits, _ or -"
 
