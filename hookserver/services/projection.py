@@ -35,7 +35,7 @@ from hookserver.store.sorted_runs import remove_runs
 log = logging.getLogger("hookserver.projection")
 
 FLUSH_BYTES = 8 << 20       # rows held in memory while catching up
-WORTH_SAVING = 50_000       # records caught up: more than one wants to fold twice
+WORTH_SAVING = 500          # records caught up: more than a server that dies again and again should fold each time
 
 Progress = Callable[[int, int], object]     # seq done, last seq
 

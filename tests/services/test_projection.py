@@ -11,7 +11,7 @@ import pytest
 from hookserver.rollups.sessions import Sessions
 from hookserver.services import projection as module
 from hookserver.services.folds import Folds
-from hookserver.services.projection import Projection
+from hookserver.services.projection import WORTH_SAVING, Projection
 from hookserver.services.rebuild import compare, rebuild
 from hookserver.store.atomic import seal, unseal
 from hookserver.store.dedup import Dedup
@@ -41,6 +41,18 @@ def test_a_start_without_a_last_checkpoint_catches_up(root):
     assert everything(again.projection) == everything(house.projection)
     again.close()
     assert not compare(root).wrong
+
+
+def test_a_server_that_dies_again_and_again_does_not_start_from_the_beginning_each_time(root):
+    """Each start would take longer than the one before: every closed segment costs a synced file."""
+    house = House(root, segment_size=16 << 10)
+    house.hear(*[rtc(103, NOON + uid, uid) for uid in range(WORTH_SAVING)])
+    house.crash()
+    House(root, segment_size=16 << 10).crash()
+    again = House(root, segment_size=16 << 10)
+    assert not again.projection.why_rebuilt
+    assert again.projection.checkpointed()["seq"] == again.log.durable_seq
+    again.close()
 
 
 def test_idle_restarts_change_no_byte(lived, tmp_path):
