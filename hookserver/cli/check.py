@@ -10,11 +10,17 @@ from importlib import metadata
 from pathlib import Path
 
 from hookserver.config import AgoraSource, Config, Source, tree
+from hookserver.core.times import format_ms, parse_ms
+from hookserver.services.reception import Reception
+from hookserver.services.recorded import Recorded, rejections_since
 from hookserver.services.senders import local_url
+from hookserver.services.trial import Trial, table
 
-from hookserver.cli.configured import read_config
-from hookserver.cli.progress import spell
+from hookserver.cli.configured import moment, read_config, recorded_directory
+from hookserver.cli.explain import row
+from hookserver.cli.progress import Progress, spell
 
+MOST = 20       # kinds of change that are told
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -25,9 +31,32 @@ def check(args: argparse.Namespace) -> int:
         return 0
     conf = read_config(args)
     print(f"{conf.file}: good\n")
-    for line in overview(conf):
+    for line in overview(conf) + (tried(args, conf) if args.since else []):
         print(line)
     return 0
+
+
+def tried(args: argparse.Namespace, conf: Config) -> list[str]:
+    """What this configuration would have done to what was recorded since ``--since``. UsageError, NoSuchThing."""
+    since_ms = parse_ms(moment(args.since, parse_ms))
+    data = recorded_directory(args)
+    recorded, trial = Recorded(data), Trial(Reception(conf))
+    with Progress("judged", "records", recorded.last_seq - recorded.first_seq + 1) as bar:
+        for number, (_, record, line) in enumerate(recorded.events_since(since_ms), 1):
+            if record is not None:
+                trial.event(record, line)
+            if number % 500 == 0:
+                bar.update(number)
+        bar.update(recorded.last_seq - recorded.first_seq + 1)
+    for refused in rejections_since(data, since_ms):
+        trial.rejection(refused)
+    lines = ["", f"what it would have done to the traffic since {format_ms(since_ms)} in {data}", ""]
+    lines += [f"  {line}" for line in table(trial)]
+    if not trial.changes:
+        return lines + ["", "  Nothing would be different."]
+    lines += ["", *(f"  {change.count:,} × {row('', change.what).strip()}; the first is {change.first}" for change in trial.changes[:MOST])]
+    more = len(trial.changes) - MOST
+    return lines + ([f"  … and {more:,} more kinds of change"] if more > 0 else [])
 
 
 def sample() -> Path:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from hookserver import config
+from hookserver.core.times import format_ms
 from hookserver.errors import ConfigError
 
 from hookserver.cli.words import NoSuchThing, UsageError
+
+UNITS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
 def read_config(args: argparse.Namespace, *, generate: bool = False) -> config.Config:
@@ -47,3 +53,14 @@ def recorded_directory(args: argparse.Namespace) -> Path:
     if not (data / "log").is_dir():
         raise NoSuchThing(f"{data} holds no log; `hookserver serve` makes one, --data names another directory")
     return data
+
+
+def moment(text: str | None, parse: Callable[[str], int]) -> str | None:
+    """``2h`` (that long ago), a day or an ISO 8601 time -> ISO 8601. UsageError for anything else."""
+    if text is None:
+        return None
+    ago = re.fullmatch(r"([0-9]{1,6})([smhdw])", text, re.ASCII)
+    try:
+        return format_ms(int(time.time() * 1000) - int(ago[1]) * UNITS[ago[2]] if ago else parse(text))
+    except ValueError:
+        raise UsageError(f"{text!r} is no time; write 2h, 7d, 2026-11-22 or 2026-11-22T03:45:38Z") from None

@@ -5,22 +5,20 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import re
 import time
 from pathlib import Path
 
 from hookserver.config import Config
-from hookserver.core.times import format_ms, parse_end_ms, parse_ms
+from hookserver.core.times import parse_end_ms, parse_ms
 from hookserver.errors import HookserverError
 from hookserver.services import senders
 
-from hookserver.cli.configured import read_config
+from hookserver.cli.configured import moment, read_config
 from hookserver.cli.explain import row
 from hookserver.cli.progress import Progress
 from hookserver.cli.send import address
 from hookserver.cli.words import NoSuchThing, UsageError
 
-UNITS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 PAUSES = (1, 2, 4, 8)       # seconds before trying again what the server put off
 
 
@@ -69,17 +67,6 @@ def wanted(args: argparse.Namespace) -> dict:
     if not given.keys() - {"to"}:
         raise UsageError("what is to be replayed? Give an id, or --source, --type, --cause, --since or --until; --dry-run shows what would happen")
     return {"what": what, "dry_run": args.dry_run, **given}
-
-
-def moment(text: str | None, parse) -> str | None:
-    """``2h`` (that long ago), a day or an ISO 8601 time -> ISO 8601. UsageError for anything else."""
-    if text is None:
-        return None
-    ago = re.fullmatch(r"([0-9]{1,6})([smhdw])", text, re.ASCII)
-    try:
-        return format_ms(int(time.time() * 1000) - int(ago[1]) * UNITS[ago[2]] if ago else parse(text))
-    except ValueError:
-        raise UsageError(f"{text!r} is no time; write 2h, 7d, 2026-11-22 or 2026-11-22T03:45:38Z") from None
 
 
 def token_of(conf: Config) -> str:

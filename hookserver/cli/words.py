@@ -115,6 +115,8 @@ def add_check(commands) -> None:
     """check"""
     parser = command(commands, "check", "check:check", "validate the configuration and explain it", CHECK)
     parser.add_argument("--sample", action="store_true", help="print a configuration to start from, and do nothing else")
+    parser.add_argument("--since", metavar="WHEN", help="tell what this configuration would have done to the traffic since then: "
+                                                        "7d (ago), 2026-11-22, 2026-11-22T03:45:38Z")
 
 
 def add_tail(commands) -> None:
@@ -221,10 +223,13 @@ examples:
 CHECK = """\
 Validate the configuration. Prints where it listens, the URLs to enter at the senders, where secrets
 come from (never a secret itself) and what to be warned of. Exit code 78 if it cannot be used.
+With --since, every recorded request since then is judged by it once more: which events would go elsewhere or be refused,
+which refused requests would pass. Nothing is changed; works beside a running server.
 
 examples:
   hookserver check
   hookserver check -c new.yaml
+  hookserver check -c new.yaml --since 7d
   hookserver check --sample > conf.yaml
 """
 

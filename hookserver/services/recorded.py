@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from hookserver.core.records import BadLine, Record, decode
+from hookserver.core.records import EVENT, BadLine, Record, decode
 from hookserver.store.follow import Follower, Watched, find_rejection
-from hookserver.store.rejections import Rejection
+from hookserver.store.rejections import Rejection, rejections_after
 
 _ID = re.compile(r"(?:evt_([0-9a-z]+)_)?([1-9][0-9]{0,14})")
 
@@ -46,6 +46,15 @@ class Recorded:
                     if len(found) == count:
                         break
         return found[::-1]
+
+    def events_since(self, since_ms: int) -> Iterator[tuple[int, Record | None, bytes]]:
+        """(seq, event, line) from a time on (Unix milliseconds), oldest first; for records that are no such events, None."""
+        for info in self._watched.catalog.segments:
+            if not info.may_hold(since_ms=since_ms):
+                continue
+            for seq, line in self._watched.reader.scan(info.first_seq, info.last_seq):
+                record = readable(line)
+                yield seq, record if record is not None and record.kind == EVENT and record.at_ms >= since_ms else None, line
 
     def follower(self, accept: Callable[[Record], bool]) -> Callable[[], Iterator[tuple[bytes, Record]]]:
         """A function that gives, at each call, the accepted records that have come since the last one."""
@@ -86,6 +95,11 @@ def readable(line: bytes) -> Record | None:
         return decode(line)
     except BadLine:
         return None
+
+
+def rejections_since(data: Path, since_ms: int) -> Iterator[Rejection]:
+    """The rejections from a time on (Unix milliseconds), oldest first. Raises OSError."""
+    return (refused for refused in rejections_after(data / "rejected") if refused.at_ms >= since_ms)
 
 
 def rejection(data: Path, rejection_id: str) -> tuple[Rejection, Path] | None:
