@@ -81,9 +81,9 @@ class Template:
     def __init__(self, parts: tuple[str | Callable[[Values], str], ...]):
         self._parts = parts
 
-    def render(self, values: Values) -> str:
-        """The text. Raises BadLine when the record's body cannot be recovered."""
-        return "".join(part if isinstance(part, str) else part(values) for part in self._parts)
+    def render(self, values: Values, escape: Callable[[str], str] = str) -> str:
+        """The text; ``escape`` is applied to what comes from fields. Raises BadLine when the record's body cannot be recovered."""
+        return "".join(part if isinstance(part, str) else escape(part(values)) for part in self._parts)
 
 
 @functools.lru_cache(maxsize=1024)

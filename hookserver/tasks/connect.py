@@ -121,29 +121,37 @@ class Connector:
         ``phase`` is told what is being waited for. Takes as long as it takes: the caller sets a limit. Raises Unreachable.
         """
         context = self._context(ca) if target.scheme == "https" else None
-        addresses: Sequence[Address] = (target.address,) if target.address else ()
-        if not addresses:
-            phase("the name's address")
-            addresses = await self._names.addresses(target.host)
-        self._judge(target, addresses)
-        phase("the connection")
-        connected, address = await _first(addresses[:MAX_ADDRESSES], target.port)
+        connected, address = await self.reach(target.host, target.port, phase=phase)
         phase(f"the TLS handshake with {address}" if context else "the connection")
         try:
             _, protocol = await asyncio.get_running_loop().create_connection(
                 factory, sock=connected, ssl=context, server_hostname=target.host if context else None)
         except ssl.SSLError as error:
-            raise Unreachable("tls", _why(error)) from None
+            raise Unreachable("tls", tls_trouble(error)) from None
         except OSError as error:
             raise Unreachable("tls" if context else "connect", f"{address}: {_words(error)}") from None
         return protocol, str(address)
 
-    def _judge(self, target: Target, addresses: Sequence[Address]) -> None:
+    async def reach(self, host: str, port: int, *, phase: Callable[[str], None] = lambda _: None) -> tuple[socket.socket, Address]:
+        """A connected socket that does not block, and the address it is connected to. ``host``: a name, or an address.
+
+        Takes as long as it takes. Raises Unreachable.
+        """
+        try:
+            addresses: Sequence[Address] = (ipaddress.ip_address(host),)
+        except ValueError:
+            phase("the name's address")
+            addresses = await self._names.addresses(host)
+        self._judge(host, addresses)
+        phase("the connection")
+        return await _first(addresses[:MAX_ADDRESSES], port)
+
+    def _judge(self, host: str, addresses: Sequence[Address]) -> None:
         if self._allow is None:
             return
         for address in addresses:
             if reason := forbidden(address, self._allow):
-                by = "" if target.address else f"{target.host}: "
+                by = "" if str(address) == host else f"{host}: "
                 raise Unreachable("guard", f"{by}{reason}, and a URL from outside must not lead there", final=True)
 
     def _context(self, ca: Path | None) -> ssl.SSLContext:
@@ -213,6 +221,6 @@ def _words(error: Exception) -> str:
     return os.strerror(number).lower()
 
 
-def _why(error: ssl.SSLError) -> str:
+def tls_trouble(error: ssl.SSLError) -> str:
     """``certificate has expired`` rather than where in the C code that was found."""
     return getattr(error, "verify_message", "") or (error.reason or "the handshake failed").replace("_", " ").lower()

@@ -89,8 +89,8 @@ class Conformance:
             outcome = lawful(attempt(performer, work(body, is_json=is_json, headers=HEADERS, type="-x\n")))
         assert outcome.ok or outcome.cause == "template" and outcome.final, outcome
 
-    @pytest.mark.parametrize("content", [{"notice": "destination.disabled", "destination": "ci", "why": "is\r\ngone"}, {"notice": "test", "destination": "ci"},
-                                         {"notice": ["x"]}, {}, {"notice": "asset.status", "a": {"b": "<!here>"}}, [], 1])
+    @pytest.mark.parametrize("content", [{"type": "destination.disabled", "destination": "ci", "text": "is\r\ngone"}, {"type": ["x"], "text": 1},
+                                         {}, {"type": "asset.status", "a": {"b": "<!here>"}}, [], 1, {"text": "x" * 5000}])
     def test_notices_of_every_kind_are_told(self, attempt, tmp_path, content):
         with self.healthy(tmp_path) as performer:
             assert lawful(attempt(performer, notice(content))).ok
