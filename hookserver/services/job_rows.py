@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 from hookserver.errors import Refused
 from hookserver.providers import jobs as provider
@@ -17,6 +19,9 @@ from hookserver.rollups.jobs import NAME, Job, JobRow, Jobs, decode_row, partiti
 from hookserver.store.rollup_files import RollupFiles
 
 CHUNK = 256 * 1024      # bytes read at a time, from the end of a file to its beginning
+BUDGET = 0.4            # seconds that one page may read
+LOOK = 256              # rows between two looks at the clock
+RUNNING = 500           # jobs that run in one page, at most
 WAITING = 32            # questions about jobs that nobody in memory knows, at the same time
 
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\d)\.([1-9][0-9]{0,14})", re.ASCII)
@@ -24,10 +29,10 @@ STATUSES = (provider.ACCEPTED, provider.PROCESSING, provider.COMPLETED, provider
 
 
 class JobRows:
-    """``fold()`` and ``files()`` give the jobs fold and the rows of now."""
+    """``fold()`` and ``files()`` give the jobs fold and the rows of now; ``steady`` gives seconds."""
 
-    def __init__(self, fold: Callable[[], Jobs], files: Callable[[], RollupFiles]):
-        self._fold, self._files = fold, files
+    def __init__(self, fold: Callable[[], Jobs], files: Callable[[], RollupFiles], steady: Callable[[], float] = time.monotonic):
+        self._fold, self._files, self._steady = fold, files, steady
         # Anybody may ask for any id: so one thread, and a queue that ends somewhere.
         self._thread = ThreadPoolExecutor(1, "jobs")
         self._waiting = 0
@@ -59,30 +64,36 @@ class JobRows:
     async def page(self, *, status: str | None, limit: int, cursor: str | None) -> tuple[list[JobRow], str | None]:
         """Jobs that run, newest first, then those that have ended, by the day on which they were accepted, the last to end first.
 
-        ``cursor``: the second of another answer. Raises Refused (bad_parameter, overloaded).
+        ``cursor``: the second of another answer, which may be shorter than ``limit`` when there was much to look through.
+        Raises Refused (bad_parameter, overloaded).
         """
         place = None if cursor is None else _CURSOR.fullmatch(cursor)
         if cursor is not None and place is None:
             raise Refused("bad_parameter", "The parameter 'cursor' must be the 'next' of another page.")
         rows: list[JobRow] = []
         if place is None:
-            rows = [row for job in reversed(list(self._fold().running.values())) if status in (None, (row := row_of(job)).status)]
+            fitting = (row for job in reversed(list(self._fold().running.values())) if status in (None, (row := row_of(job)).status))
+            rows = list(islice(fitting, RUNNING))
+        if status in (provider.ACCEPTED, provider.PROCESSING):
+            return rows, None
         day, below = (place[1], int(place[2])) if place else (None, None)
         ended, after = await self._in_thread(self._ended, status, limit, day, below)
         return rows + ended, after
 
     def _ended(self, status: str | None, limit: int, last: str | None, below: int | None) -> tuple[list[JobRow], str | None]:
-        files, found = self._files(), []
+        files, found, looked_at, deadline = self._files(), [], 0, self._steady() + BUDGET
         for name in reversed(files.names(f"{NAME}/{provider.NAME}/")):
             day = name.rpartition("/")[2]
             if last is not None and day > last:
                 continue
             for line in _back(files, name):
                 row = decode_row(line)
-                if (day == last and row.seq >= below) or status not in (None, row.status):
+                if day == last and row.seq >= below:
                     continue
-                found.append(row)
-                if len(found) == limit:
+                if status in (None, row.status):
+                    found.append(row)
+                looked_at += 1
+                if len(found) == limit or looked_at % LOOK == 0 and self._steady() > deadline:
                     return found, f"{day}.{row.seq}"
         return found, None
 
