@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from hookserver.config.model import Config, Worker
 from hookserver.core.guard import parse_url
 from hookserver.core.tasks import WEBHOOK, WORKER
@@ -16,6 +19,7 @@ from hookserver.tasks.completion import CompletionPerformer
 from hookserver.tasks.connect import Connector
 from hookserver.tasks.engine import Engine
 from hookserver.tasks.lane import LaneSpec
+from hookserver.tasks.lot_programs import ExecWorker
 from hookserver.tasks.lots import HttpWorker, TemplateWorker
 from hookserver.tasks.work import Performer
 
@@ -32,14 +36,16 @@ class JobHouse:
         self._trusted, self._guarded = Client(Connector()), Client(Connector(allow=config.guard))
         completion = CompletionPerformer(self._guarded, settings.secrets[0], self.service.notification)
         self.lanes = [
-            LaneSpec(target=WORKER, performer=self._worker(settings.worker), retry=settings.worker.retry, timeout=settings.worker.timeout,
+            LaneSpec(target=WORKER, performer=self._worker(settings.worker, config.data), retry=settings.worker.retry, timeout=settings.worker.timeout,
                      concurrency=settings.worker.concurrency),
             LaneSpec(target=WEBHOOK, performer=completion, retry=settings.retry, timeout=settings.timeout, by_origin=True)]
 
-    def _worker(self, worker: Worker) -> Performer:
+    def _worker(self, worker: Worker, data: Path) -> Performer:
         if worker.type == "http":
             return HttpWorker(parse_url(worker.url), self._trusted, headers=worker.headers, patience=worker.patience,
                               answer_to=self._tokens.answer_to)
+        if worker.type == "exec":
+            return ExecWorker(worker.argv, cwd=data, given=os.environ)
         return TemplateWorker()
 
     def answers(self, engine: Engine, log: Log) -> LotAnswers:

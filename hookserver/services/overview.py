@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 
 from hookserver.config import AgoraSource, Config, Source
 from hookserver.core.times import day_of, format_ms
+from hookserver.providers import jobs
 from hookserver.rollups.counts import Counts
 from hookserver.services.queries import Events, Filter
 from hookserver.services.system import spread
@@ -39,7 +40,8 @@ class Overview:
         counts = self._counts()
         free = await asyncio.get_running_loop().run_in_executor(self._threads, self._free)
         return {"now": format_ms(now), "store": self._store(free),
-                "sources": [self._source(source, counts, now) for source in self._config.sources.values()],
+                "sources": [*(self._source(source, counts, now) for source in self._config.sources.values()),
+                            *([self._row(jobs.NAME, jobs.NAME, f"{self._base_url}{jobs.PATH}", counts, now)] if self._config.jobs else [])],
                 "rate": self._rate(counts, now),
                 "rejections": {"last_hour": refused["last_hour"], "by_cause": refused["last_hour_by_cause"]},
                 "warnings": [*self._config.warnings, *self._warnings()]}
@@ -62,14 +64,16 @@ class Overview:
 
     def _source(self, source: Source, counts: Counts | None, now: int) -> dict:
         urls = {name: f"{self._base_url}{path}" for name, path in source.paths.items()}
-        known = counts.sources.get(source.name) if counts else None
-        return {"name": source.name, "type": source.type, "url": next(iter(urls.values())),
-                **({"urls": urls} if isinstance(source, AgoraSource) else {}),
-                "last_seen": format_ms(known.last_at) if known else None,
-                "events_today": counts.on_day(source.name, day_of(now)) if counts else None,
-                "total": (known.total if known else 0) if counts else None,
-                "warnings": [f"{'App' if isinstance(source, AgoraSource) else 'Source'} {name} takes unsigned requests (verify: none)."
-                             for name in source.unsigned]}
+        return self._row(source.name, source.type, next(iter(urls.values())), counts, now) | {
+            **({"urls": urls} if isinstance(source, AgoraSource) else {}),
+            "warnings": [f"{'App' if isinstance(source, AgoraSource) else 'Source'} {name} takes unsigned requests (verify: none)."
+                         for name in source.unsigned]}
+
+    def _row(self, name: str, type: str, url: str, counts: Counts | None, now: int) -> dict:
+        known = counts.sources.get(name) if counts else None
+        return {"name": name, "type": type, "url": url, "last_seen": format_ms(known.last_at) if known else None,
+                "events_today": counts.on_day(name, day_of(now)) if counts else None,
+                "total": (known.total if known else 0) if counts else None, "warnings": []}
 
     def _rate(self, counts: Counts | None, now: int) -> dict:
         """Events of each source per minute, the minute that is running last."""
@@ -77,7 +81,8 @@ class Overview:
             first = now // 60_000 * 60 - (MINUTES - 1) * 60
             return {"start": format_ms(first * 1000), "step": 60, "series": {}}
         first, series = counts.rate(MINUTES, now // 1000)
-        silent = {name: [0] * MINUTES for name in self._config.sources if name not in series}
+        names = [*self._config.sources, *([jobs.NAME] if self._config.jobs else [])]
+        silent = {name: [0] * MINUTES for name in names if name not in series}
         return {"start": format_ms(first * 1000), "step": 60, "series": series | silent}
 
     async def apps(self) -> list[dict]:

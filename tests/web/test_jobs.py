@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import sys
 import time
 import urllib.parse
 import urllib.request
@@ -272,3 +273,38 @@ def test_what_monitors_ask(start, receive):
     assert failure["event"] == status(running, job_id)["event"]
     for wrong in ("hours=0", "hours=x", "hours=10000", "days=1"):
         assert admin.get(f"/api/v1/webhook-metrics?{wrong}").code == "bad_parameter"
+
+
+PROGRAM = """\
+import json, sys
+order = json.load(sys.stdin)
+print("a word on the side", file=sys.stderr)
+if order["lot_id"] == "bad":
+    sys.exit(3)
+if order["lot_id"] == "dark":
+    print(json.dumps({"error": "too dark"}))
+elif order["lot_id"] == "long":
+    print("x" * 100_000)
+else:
+    print(json.dumps({"descriptions": {name: f"{name} {order['lot']['title']}" for name in order["languages"]}}))
+"""
+
+
+def test_a_program_as_worker(start, tmp_path):
+    (tmp_path / "worker.py").write_text(PROGRAM)
+    running = start(f'worker: {{type: exec, argv: ["{sys.executable}", "{tmp_path}/worker.py"], retry: {{schedule: [100ms]}}}}')
+    job_id = send(running, "good", "bad", "dark", "long")
+    assert ended(running, job_id)["status"] == "partially_completed"
+    found = {lot["lot_id"]: lot for lot in results(running, job_id)["results"]}
+    assert found["good"]["descriptions"]["ru"] == "ru Car good"
+    assert [found[name]["error"] for name in ("bad", "dark", "long")] == [
+        "the worker has failed: exit", "too dark", "the answer is longer than 65536 bytes"]
+    tries = [line for line in running.lines() if line["kind"] == "task.attempted" and line.get("cause") == "exit"]
+    assert [line["state"] for line in tries] == ["retry", "failed"] and "a word on the side" in tries[0]["payload"]["answer"]["body"]
+
+
+def test_the_overview_counts_jobs_as_a_source(start):
+    running = start()
+    ended(running, send(running, "a"))
+    source, = running.client(running.token).get("/api/overview").json["sources"]
+    assert (source["name"], source["total"], source["url"]) == ("jobs", 1, f"{running.app.url}/api/v1/generate-descriptions")
