@@ -16,11 +16,13 @@ DESTINATIONS = """\
 destinations:
   ci: {{type: http, url: "{receiver}/ci", timeout: 5s, retry: {{schedule: [1h, 1h], jitter: 0}}}}
   fast: {{type: http, url: "{receiver}/fast", timeout: 5s, retry: {{schedule: [100ms, 100ms, 100ms], jitter: 0}}, breaker: {{failures: 100}}}}
-  team: {{type: http, url: "{receiver}/team"}}
+  team: {{type: slack, url: "{receiver}/team"}}
+  copy: {{type: exec, argv: [/bin/sh, -c, 'cat > "$0.txt"', "{{payload.name}}"]}}
 routes:
   - {{from: calls, when: {{payload.to: ci}}, to: ci}}
   - {{from: calls, when: {{payload.to: fast}}, to: [fast]}}
   - {{from: calls, when: {{payload.to: both}}, to: [ci, fast]}}
+  - {{from: calls, when: {{payload.to: copy}}, to: copy}}
 notify: {{on: [destination.disabled], to: [ci, team]}}
 """
 
@@ -52,9 +54,9 @@ def house(tmp_path):
             running.stop()
 
 
-def notice(house, number: int, to: str) -> str:
+def notice(house, number: int, to: str, **more) -> str:
     """Send an event that routes look at; its id."""
-    body = {"noticeId": f"n{number}", "productId": 1, "eventType": 103, "to": to, "payload": {"channelName": "x", "uid": number}}
+    body = {"noticeId": f"n{number}", "productId": 1, "eventType": 103, "to": to, "payload": {"channelName": "x", "uid": number}} | more
     reply = house.running.client().notice(body)
     assert reply.status == 200
     return reply.json["id"]
@@ -177,11 +179,19 @@ def test_one_that_is_gone_is_disabled_and_the_others_are_told_of_it(house):
     house.answers["/ci"] = 410
     notice(house, 1, "ci")
     told = until(lambda: house.receiver.of("/team"), seconds=10, what="a notice")
-    assert json.loads(told[0].body)["destination"] == "ci"
+    text = json.loads(told[0].body)["text"]
+    assert "ci" in text and "410" in text
     one = destination(house, "ci")
     assert one["state"] == "disabled" and "410" in one["disabled_why"]
     assert [task["state"] for task in ended(house, 2)] == ["done", "failed"]
     assert len(house.receiver.of("/ci")) == 1
+
+
+def test_a_program_gets_the_event_on_its_input(house):
+    notice(house, 1, "copy", name="one of them")
+    task, = ended(house, 1)
+    assert (task["state"], task["target"], task["status"]) == ("done", "copy", 0)
+    assert json.loads((house.running.data / "one of them.txt").read_bytes())["noticeId"] == "n1"
 
 
 def test_destinations_tell_how_they_are(house):
