@@ -11,7 +11,7 @@ from hookserver.core.conditions import Step
 from hookserver.core.records import EVENT, Record
 from hookserver.errors import CODES, ConfigError
 from hookserver.services.checks import checks_of, checks_of_rejection
-from hookserver.services.recorded import Found, Recorded, rejection
+from hookserver.services.recorded import Found, Recorded, WorkNote, rejection
 from hookserver.services.refusals import ADVICE
 from hookserver.services.routing import Routing
 from hookserver.services.summaries import title_of
@@ -35,7 +35,7 @@ def explain(args: argparse.Namespace) -> int:
         if found is None:
             raise NoSuchThing(f"{args.id} is not in {data / 'log'}; ids look like evt_k3f9q2_18342, rej_k3f9q2_12 or 18342 "
                               f"(a seq; the log holds {recorded.first_seq} to {recorded.last_seq})")
-        lines = story_of_event(found, routes_today(args))
+        lines = story_of_event(found, routes_today(args), recorded.work_about(found.record))
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
@@ -49,8 +49,8 @@ def routes_today(args: argparse.Namespace) -> tuple[Path, Routing] | None:
     return conf.file, Routing(conf.routes)
 
 
-def story_of_event(found: Found, today: tuple[Path, Routing] | None = None) -> list[str]:
-    """What it was, each check, what each route says, where it is."""
+def story_of_event(found: Found, today: tuple[Path, Routing] | None, work: list[WorkNote]) -> list[str]:
+    """What it was, each check, what each route says, what was done, where it is."""
     record = found.record
     lines = [f"{record.id}: accepted, and on disk", "", row("what", f"{record.type or record.kind}, {title_of(record)}"),
              row("when", f"{record.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC")]
@@ -59,6 +59,7 @@ def story_of_event(found: Found, today: tuple[Path, Routing] | None = None) -> l
                   "The checks, in their order:"]
         lines += [row(name, verdict) for name, verdict in verdicts(record)]
         lines += trace(record, *today) if today else ["", "Its routes: there is no configuration to read them from."]
+        lines += ["", "What was done with it:", *map(done, work)] if work else []
     first, last = found.batch_seqs
     lines += ["", "Where it is:", row("file", str(found.file)),
               row("bytes", f"{found.offset} to {found.offset + found.length}, seq {record.seq}"),
@@ -86,6 +87,17 @@ def trace(record: Record, file: Path, routing: Routing) -> list[str]:
     if list(to_today) != record.to:
         lines += [row("today", f"it would go to {', '.join(to_today) or 'nobody'}; when it came, the routes said {', '.join(record.to) or 'nobody'}")]
     return lines
+
+
+def done(note: WorkNote) -> str:
+    """``2026-11-22 03:45:38  ci: attempt 2 failed, retry (status 500); the next one at …``"""
+    at = note.at.replace("T", " ")[:19]
+    if note.to:
+        return row(at, f" {note.why}: sent to {', '.join(note.to)} again")
+    outcome = "" if not note.cause else f" ({note.cause}{'' if note.status is None else f' {note.status}'})"
+    attempt = f"attempt {note.attempt}: " if note.attempt else ""
+    following = f"; the next one at {note.next_at.replace('T', ' ')[:19]}" if note.next_at else ""
+    return row(at, f" {note.target or note.task}: {attempt}{note.state or note.kind}{outcome}{following}")
 
 
 def comparison(step: Step) -> str:

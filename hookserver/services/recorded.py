@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,34 @@ class Found(msgspec.Struct, frozen=True):
     offset: int
     length: int
     batch_seqs: tuple[int, int]  # first and last seq that were made durable by the same sync, as far as read
+
+
+class WorkNote(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A record about pending work, as far as people want to know. Fields are those of FORMAT.md; ``to`` and ``why`` of ``task.made``."""
+
+    at: str
+    kind: str
+    about: str = ""
+    task: str = ""
+    target: str = ""
+    attempt: int = 0
+    state: str = ""
+    cause: str = ""
+    status: int | None = None
+    next_at: str | None = None
+    to: list[str] = []
+    why: str = ""
+
+
+_decode_note = msgspec.json.Decoder(WorkNote).decode
+
+
+def _note(line: bytes) -> WorkNote | None:
+    try:
+        note = _decode_note(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return note if note.kind.startswith("task.") else None
 
 
 class Recorded:
@@ -78,6 +107,12 @@ class Recorded:
         if line is None or place is None or record is None or parsed[1] and record.id != wanted:
             return None
         return Found(record, *place, len(line), self._together(seq, record.batch))
+
+    def work_about(self, record: Record, most: int = 50) -> list[WorkNote]:
+        """What was done about an event: the newest ``most`` records of its tasks, oldest first."""
+        lines = self._watched.reader.search([b'"about":"%b"' % record.id.encode()], accept_segment=lambda info: info.last_seq > record.seq)
+        notes = (_note(line) for seq, line in lines if seq > record.seq)
+        return list(islice((note for note in notes if note is not None and note.about == record.id), most))[::-1]
 
     def _together(self, seq: int, batch: int) -> tuple[int, int]:
         last = seq

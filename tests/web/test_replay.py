@@ -139,7 +139,7 @@ def test_what_was_not_kept_whole_cannot_be_sent_again(start):
     assert {one["why"] for one in told["sample"]} == {"only the beginning of its body was kept", "only some of its headers were kept"}
 
 
-def test_events_go_to_the_destinations_of_today(start):
+def test_events_go_to_the_destinations_of_today(start, capsys):
     before = start("today-today-today")
     ids = [before.client().notice(notice(number, uid=number), secret="today-today-today").json["id"] for number in (1, 2, 3, 4)]
     assert replay(before, what="events", source="calls").json["unrouted"] == 4
@@ -159,6 +159,9 @@ def test_events_go_to_the_destinations_of_today(start):
     until(lambda: admin.get("/api/tasks?state=pending").json["tasks"] == [], seconds=10, what="all tasks have ended")
     tasks = admin.get(f"/api/tasks?about={ids[2]}").json["tasks"]
     assert [(task["target"], task["state"]) for task in tasks] == [("ci", "done")]
+    assert main(["explain", ids[2], "-c", str(app.config.file)]) == 0
+    told = capsys.readouterr().out
+    assert "replay: sent to ci again" in told and "ci: attempt 1: done (ok 204)" in told
 
 
 def test_events_come_in_portions_and_what_comes_later_is_left_alone(start):
