@@ -14,11 +14,11 @@ MODELS = ("Lada 2105", "Volvo 240", "Toyota Corolla", "Citroën 2CV", "Škoda Oc
 COLOURS = ("red", "white", "green", "dark blue")
 
 
-def sample_jobs(secret: bytes, *, webhook_url: str | None = None, seed: int | None = None) -> Iterator[Message]:
-    """Signed jobs without end, of one to four lots each, every lot another car."""
+def sample_jobs(secret: bytes, *, webhook_url: str | None = None, most: int = 4, seed: int | None = None) -> Iterator[Message]:
+    """Signed jobs without end, of one to ``most`` lots each, every lot another car."""
     luck = random.Random(seed)
     while True:
-        lots = [_car(luck) for _ in range(luck.randint(1, 4))]
+        lots = [_car(luck) for _ in range(luck.randint(1, most))]
         yield job_message(lots, secret, webhook_url=webhook_url)
 
 

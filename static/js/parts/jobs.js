@@ -40,6 +40,6 @@ export const jobCount = (job) => [h("b", null, count(job.completed_lots + job.fa
 export function webhookText(job) {
   if (!job.webhook) return h("span", { class: "quiet" }, job.webhook_url ? "told at the end" : "nobody to tell");
   const { task, pending, attempts, next_at: next, cause } = job.webhook;
-  const words = !pending ? "see the task" : attempts ? ["not told yet, ", sent(causeText(cause, null)), ", again ", countdown(next)] : "being told";
+  const words = !pending ? "what came of its webhook" : attempts ? ["not told yet, ", sent(causeText(cause, null)), ", again ", countdown(next)] : "being told";
   return h("a", { class: "row-link", href: link(["tasks", task]) }, words);
 }

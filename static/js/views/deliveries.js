@@ -21,7 +21,7 @@ function headline(items) {
   const ill = items.filter((item) => ["bad", "warn"].includes(condition(item)[1]));
   return facts(
     fact("Waiting", count(sum((item) => item.queue.pending)), { note: `${count(sum((item) => item.queue.running))} under way` }),
-    fact("Delivered, last day", count(done), { note: done + failed ? `${percent(done / (done + failed))} of what has ended` : "nothing has ended" }),
+    fact("Done, last day", count(done), { note: done + failed ? `${percent(done / (done + failed))} of what has ended` : "nothing has ended" }),
     fact("Tried again, last day", count(retried), { note: "attempts that another one follows" }),
     fact("Given up, last day", count(failed), { tone: failed ? "bad" : "", note: "they can be retried by hand" }),
     fact("Destinations", count(items.length), { tone: ill.length ? "warn" : "ok", note: ill.length ? `${ill.length} not well` : "all well" }));

@@ -101,7 +101,7 @@ export function showJob(page) {
     draw({ job, results }) {
       fill(badge, jobBadge(job));
       fill(frame.firstChild, headline(job));
-      refill(body, h("div", { class: "columns event-page" },
+      refill(body, h("div", { class: "columns event-page job-page" },
         h("div", { class: "stack" }, results === null ? section("Results", h("p", { class: "quiet small pad" }, "They are older than what is kept.")) : [wall(results), table(results)]),
         h("div", { class: "stack" }, summary(job))));
       return frame.isConnected ? undefined : frame;

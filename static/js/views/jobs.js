@@ -34,7 +34,7 @@ export function showJobs(page) {
   const end = h("div");
   let deep = false;
   const state = choice("State", JOB_STATES, page.query.get("status") ?? "", (value) => page.setQuery({ status: value }));
-  const list = section("Jobs", { side: state.root }, rows, end);
+  const list = section("Those that run first", { side: state.root }, rows, end);
   const panel = new Panel(page, {
     wait: skeleton(8),
     fetch: (signal) => get("api/jobs", params(), { signal }),
