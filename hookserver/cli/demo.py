@@ -24,9 +24,10 @@ sources:
 destinations:
   archive: {{type: http, url: "{receivers}/archive", concurrency: 4}}
   billing: {{type: http, url: "{receivers}/billing", retry: {{schedule: [5s, 15s, 45s, 2m], jitter: 0.2}}, breaker: {{failures: 4, pause: 10s}}}}
+  counted: {{type: exec, argv: [wc, -c], concurrency: 2}}
   abandoned: {{type: http, url: "http://127.0.0.1:9/", retry: {{schedule: [10s, 30s]}}}}
 routes:
-  - {{from: calls, when: {{type: {{prefix: rtc.channel_}}}}, to: archive}}
+  - {{from: calls, when: {{type: {{prefix: rtc.channel_}}}}, to: [archive, counted]}}
   - {{from: calls, when: {{type: rtc.broadcaster_left, payload.payload.duration: {{gte: 60}}}}, to: [billing, archive]}}
   - {{from: calls, when: {{type: rtc.audience_joined, any: [{{payload.payload.platform: 1}}, {{header.X-Test: {{exists: true}}}}]}}, to: abandoned}}
 jobs:
@@ -60,7 +61,7 @@ def begin(conf: Config, dashboard: str, receivers: Receivers, rate: float, stop:
     """Say where to look, and let the senders begin."""
     print(f"Open {dashboard}\n"
           f"Calls are simulated, about {rate:g} events a second; some requests are bad on purpose. Some events are sent on: one\n"
-          "destination is well, one is down now and then, one is gone for good. A client has a job made now and then.\n"
+          "destination is well, one is a program, one is down now and then, one is gone. A client has a job made now and then.\n"
           f"The log: tail -f {conf.data}/log/*.jsonl\n"
           f"Ctrl-C ends it and removes {conf.data.parent}.", flush=True)
     logging.getLogger().setLevel(logging.WARNING)  # each refused request would be a line here
