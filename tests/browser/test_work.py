@@ -117,7 +117,7 @@ def test_an_attempt_that_failed_is_told_in_full_and_can_be_hurried_and_cancelled
     page.has("answered 503")
     page.has("Then again at")
     assert json.dumps(EVIL)[1:-1] in page.text("pre.block")
-    page.page.get_by_text("header", exact=False).last.click()
+    page.page.locator("details.fold summary").last.click()
     page.page.wait_for_selector('.live[data-state="live"]')
     page.page.get_by_role("button", name="Try now").click()
     page.has("Attempt 2")

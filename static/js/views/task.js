@@ -15,7 +15,7 @@ import { go, link } from "../router.js";
 import { countdown, moment, now, time } from "../times.js";
 
 const LIVE_MS = 400;
-const OWN_PLACE = new Set(["headers", "body", "method", "to", "size"]);
+const OWN_PLACE = new Set(["headers", "body", "method", "to", "size", "program"]);
 
 const address = (id) => `api/tasks/${segment(id)}`;
 const pairs = (headers) => Object.entries(headers ?? {}).flatMap(([name, text]) => (Array.isArray(text) ? text.map((one) => [name, String(one)]) : [[name, String(text)]]));
@@ -27,7 +27,7 @@ function folded(label, content) {
 
 function asked(request) {
   if (!request) return null;
-  const line = [request.method, request.to].filter(Boolean).join(" ");
+  const line = [request.method, request.to, request.program].filter(Boolean).join(" ");
   const rest = Object.entries(request).filter(([name, item]) => !OWN_PLACE.has(name) && item !== "" && item !== null);
   const headers = pairs(request.headers);
   return h("div", { class: "exchange" },
@@ -44,7 +44,7 @@ function answered(attempt) {
   const headers = pairs(answer.headers);
   return h("div", { class: "exchange" },
     h("h3", null, "Answered"),
-    h("p", null, h("span", { class: "mono" }, value(attempt.status === null ? null : String(attempt.status), "No status came")), answer.truncated ? h("span", { class: "quiet" }, " only its beginning is kept") : null),
+    h("p", null, h("span", { class: "mono" }, value(attempt.status === null ? null : `${attempt.request?.program ? "exit code " : ""}${attempt.status}`, "No status came")), answer.truncated ? h("span", { class: "quiet" }, " only its beginning is kept") : null),
     headers.length ? folded(plural(headers.length, "header"), headerTable(headers)) : null,
     answer.body ? textBlock(answer.body, { json: looksLikeJson(answer.body), label: "Answer" }) : h("p", { class: "quiet" }, "The answer was empty."));
 }
