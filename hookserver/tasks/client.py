@@ -22,6 +22,7 @@ import msgspec
 
 from hookserver.core.answers import AnswerReader, retry_after
 from hookserver.core.guard import Target
+from hookserver.core.hiding import hidden, hidden_bytes
 from hookserver.core.records import REDACTED
 from hookserver.core.tasks import EXCERPT, Outcome
 from hookserver.tasks.connect import Connector, Unreachable
@@ -29,7 +30,6 @@ from hookserver.tasks.connect import Connector, Unreachable
 READ = 64 * 1024    # bytes of an answer's body that are taken
 PATIENCE = 5.0      # seconds that an excerpt is waited for when the status is known
 IDLE = 2.0          # seconds that a connection is kept; short, because some servers close after so little
-MIN_HIDDEN = 6      # characters: anything shorter would blacken half the text
 
 _SECRET_ANSWERS = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authorization"})
 _SPLITS = re.compile(r"[\r\n\0]")
@@ -177,19 +177,13 @@ class _Attempt:
             reader.cut()
             return self.answered()
         return Outcome(
-            ok=cause == "ok", cause=cause, note=self._hidden(note), status=reader.status, ms=round((self._loop.time() - self._began) * 1000),
+            ok=cause == "ok", cause=cause, note=hidden(note, self.request.hide), status=reader.status, ms=round((self._loop.time() - self._began) * 1000),
             retry_after=None if cause == "ok" else retry_after(reader.headers.get("retry-after"), self.request.at_ms),
             final=final, gone=reader.status == 410,
-            headers={name: REDACTED if name in _SECRET_ANSWERS else self._hidden(value) for name, value in reader.headers.items()},
-            excerpt=self._hidden(bytes(reader.body)), truncated=reader.truncated,
+            headers={name: REDACTED if name in _SECRET_ANSWERS else hidden(value, self.request.hide) for name, value in reader.headers.items()},
+            excerpt=hidden_bytes(bytes(reader.body), self.request.hide), truncated=reader.truncated,
             request={"method": self.request.method, "to": self.request.target.origin,
                      "address": self._connection.address if self._connection else "", "size": len(self.request.body)})
-
-    def _hidden(self, text: str | bytes) -> str | bytes:
-        for secret in self.request.hide:
-            if len(secret) >= MIN_HIDDEN:
-                text = text.replace(secret, REDACTED) if isinstance(text, str) else text.replace(secret.encode(), REDACTED.encode())
-        return text
 
 
 class _Connection(asyncio.Protocol):

@@ -294,8 +294,8 @@ class Engine:
         self.attempts[spec.target, decision.state] += 1
         if decision.state != DONE:
             self._judge(spec, outcome)
-        if outcome.status not in THROTTLED or outcome.retry_after is None:
-            return None
+        if outcome.retry_after is None or not (outcome.ok or outcome.status in THROTTLED):
+            return None     # a good outcome may say, too, that one more would be too many
         return min(outcome.retry_after, decision.pause) if decision.state == RETRY else outcome.retry_after
 
     def _is_recorded(self, task: Task) -> bool:

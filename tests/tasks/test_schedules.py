@@ -108,6 +108,20 @@ def test_a_target_that_asks_for_peace_gets_it_for_all_tasks():
     assert performer.times == [0, 20, 20, 60]
 
 
+def test_a_receiver_may_take_one_and_ask_for_peace_before_the_next():
+    performer = Scripted(lambda work: status(204, retry_after=1.5))
+
+    async def story():
+        world = World(lane("team", performer, concurrency=1))
+        await world.engine.start()
+        for _ in range(3):
+            await world.event("team")
+        await asyncio.sleep(100)
+
+    run(story())
+    assert performer.times == [0, 1.5, 3]
+
+
 def test_time_outs_and_broken_connections_are_tried_again_and_a_final_outcome_is_not():
     performer = Scripted(lambda work: 30.0)
     transcript(performer)
