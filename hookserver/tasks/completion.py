@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from hookserver.core.guard import parse_url
+from hookserver.core.records import REDACTED, BadLine
 from hookserver.core.tasks import Outcome
 from hookserver.errors import HookserverError
 from hookserver.tasks.client import Client, Request
@@ -36,6 +37,8 @@ class CompletionPerformer:
     async def perform(self, work: Work) -> Outcome:
         try:
             told = await self._notification(work)
+        except (BadLine, msgspec.MsgspecError) as error:
+            return Outcome(False, "invalid", f"the record is not that of a job: {error}", final=True)
         except (OSError, HookserverError) as error:
             return Outcome(False, "internal", f"what became of the job cannot be read now: {error}")
         if told is None:
@@ -48,7 +51,7 @@ class CompletionPerformer:
                    "X-Signature": hmac.digest(self._secret, told.body, "sha256").hex()}
         outcome = await self._client.send(Request(
             target=target, headers=headers, body=told.body, timeout=work.timeout, at_ms=work.at_ms))
-        return msgspec.structs.replace(outcome, request=outcome.request | {"headers": headers, "body": told.body.decode()})
+        return msgspec.structs.replace(outcome, request=outcome.request | {"headers": headers | {"X-Signature": REDACTED}, "body": told.body.decode()})
 
     async def close(self) -> None:
         """Nothing is kept between attempts."""
