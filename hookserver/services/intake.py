@@ -103,7 +103,10 @@ class Intake:
         try:
             taken = await self._examine(request)
             event, duplicate = await self._keep(request, taken)
-            return await self._success(taken, event, duplicate)
+            receiver = taken.endpoint.receiver
+            if duplicate and receiver.recalls:
+                return await self._recall(taken, event)
+            return receiver.success(taken.examined, event, duplicate)
         except Refused as refused:
             return self.refuse(request, refused)
         except StorageUnavailable as trouble:
@@ -172,10 +175,8 @@ class Intake:
 
     # -- answers ---------------------------------------------------------------------------------
 
-    async def _success(self, taken: Taken, event: str, duplicate: bool) -> Answer:
-        receiver, examined = taken.endpoint.receiver, taken.examined
-        if not (duplicate and receiver.recalls):
-            return receiver.success(examined, event, duplicate)
+    async def _recall(self, taken: Taken, event: str) -> Answer:
+        """The answer to a duplicate that depends on the first one. Raises Refused, StorageUnavailable."""
         found = await asyncio.get_running_loop().run_in_executor(self._threads, self._repeated, taken, record_seq(event))
         if type(found) is Unfit:
             raise Refused(found.code, found.message, hint=found.hint, status=found.status)
