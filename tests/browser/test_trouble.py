@@ -13,7 +13,8 @@ from tests.browser.notices import stay
 
 REFUSED = r"Failed to load resource.*(503|ERR_CONNECTION|ERR_EMPTY|ERR_INCOMPLETE)|ERR_CONNECTION|EventSource"
 VIEWS = {"#/": "api/overview", "#/events": "api/events?", "#/rejections": "api/rejections", "#/agora/demo": "api/channels/demo",
-         "#/agora/demo/channel/lobby": "api/channel/demo", "#/agora/demo/user/5": "api/user/demo", "#/system": "api/system"}
+         "#/agora/demo/channel/lobby": "api/channel/demo", "#/agora/demo/user/5": "api/user/demo", "#/system": "api/system",
+         "#/deliveries": "api/destinations", "#/deliveries?state=done": "api/tasks?", "#/routes": "api/routes", "#/jobs": "api/jobs"}
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,7 @@ def unavailable(route):
 def test_an_error_is_an_error_and_can_be_tried_again(server, open_page):
     page = open_page(server, "#/system")
     page.allow(REFUSED)
+    page.allow("404")  # there is no job service here
     page.has("Segments")
     for view, address in VIEWS.items():
         pattern = f"**/{address}*"

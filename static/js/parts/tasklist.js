@@ -10,6 +10,7 @@ import { taskHead, taskRow } from "./tasks.js";
 
 const PAGE = 50;
 const LIVE_MS = 1000;
+const SEARCH_MS = 5000; // what is about one event is searched for among all that has ended
 
 /** What a list can be narrowed to. */
 export const TASK_STATES = [["", "Any state"], ["pending", "Pending"], ["failed", "Failed"], ["done", "Done"], ["cancelled", "Cancelled"]];
@@ -26,18 +27,17 @@ export function taskList(page, params, none = () => emptyBox("No tasks", "Nothin
     fetch: (signal) => get("api/tasks", { ...params(), limit: PAGE }, { signal }),
     draw(answer) {
       deep = false;
+      refill(rows, answer.tasks.map(taskRow));
       foot(answer);
       if (!answer.tasks.length) return answer.complete ? none() : h("p", { class: "quiet small pad" }, "None among those that were looked at.");
-      refill(rows, answer.tasks.map(taskRow));
       return list.isConnected ? undefined : list;
     },
   });
 
   function foot({ next, complete }, error = null) {
     if (error) { fill(end, errorBox(error, () => older(next))); return; }
-    const shown = rows.isConnected || complete ? rows.children.length : 0;
     if (next === null) { fill(end); return; }
-    fill(end, h("div", { class: "log-foot" }, h("span", null, plural(shown, "task"), " so far"),
+    fill(end, h("div", { class: "log-foot" }, h("span", null, plural(rows.children.length, "task"), " so far"),
       h("button", { type: "button", class: "button", onclick: () => older(next) }, complete ? "Older" : "Look further back")));
   }
 
@@ -56,10 +56,10 @@ export function taskList(page, params, none = () => emptyBox("No tasks", "Nothin
     }
   }
 
-  const soon = throttled(page, LIVE_MS, () => { if (!deep) panel.load(); });
-  live.on("work", ({ targets, tasks }) => {
+  const soon = throttled(page, params().about ? SEARCH_MS : LIVE_MS, () => { if (!deep) panel.load(); });
+  live.on("work", ({ targets }) => {
     const { target } = params();
-    if (!target || targets.includes(target) || tasks.length) soon();
+    if (!target || !targets.length || targets.includes(target)) soon();
   }, page.signal);
   live.on("state", (state) => { if (state === "live") soon(); }, page.signal);
   return { root: h("div", null, panel.root, end), load: (options) => panel.load(options) };

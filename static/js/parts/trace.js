@@ -2,7 +2,6 @@
 
 import { get } from "../api.js";
 import { h, sent } from "../dom.js";
-import { plural } from "../format.js";
 import * as live from "../live.js";
 import { link } from "../router.js";
 import { refill } from "./focus.js";
@@ -25,10 +24,12 @@ export function routesCard(event) {
 /** The tasks about an event; they follow what happens. */
 export function tasksCard(page, event) {
   const rows = h("ol", { class: "log", "aria-label": "What became of it" });
+  let shown = [];
   const panel = new Panel(page, {
     wait: skeleton(2),
     fetch: (signal) => get("api/tasks", { about: event.id, limit: PAGE }, { signal }),
     draw({ tasks, next, complete }) {
+      shown = tasks;
       if (!tasks.length) return emptyBox("No task is known", complete ? "They may be older than what is kept." : "Not all tasks were looked through.");
       refill(rows, tasks.map(taskRow));
       const rest = next !== null && !complete ? h("p", { class: "note-line" }, "Not all tasks were looked through.") : null;
@@ -36,8 +37,9 @@ export function tasksCard(page, event) {
     },
   });
   const soon = throttled(page, LIVE_MS, () => panel.load());
-  const seq = `_${event.seq}_`;
-  live.on("work", ({ targets, tasks, more }) => { if (more || targets.some((name) => event.to.includes(name)) || tasks.some((id) => id.includes(seq))) soon(); }, page.signal);
+  const own = `_${event.seq}_`;
+  const waits = () => shown.some((task) => task.state === "pending");
+  live.on("work", ({ tasks, more }) => { if ((more && waits()) || tasks.some((id) => id.includes(own) || shown.some((task) => task.id === id))) soon(); }, page.signal);
   panel.load();
-  return section("Deliveries", { side: h("span", { class: "small quiet" }, event.to.length ? ["sent on to ", sent(event.to.join(", "))] : plural(0, "destination")) }, panel.root);
+  return section("Deliveries", { side: h("span", { class: "small quiet" }, event.to.length ? ["sent on to ", sent(event.to.join(", "))] : "went nowhere when it came") }, panel.root);
 }

@@ -100,7 +100,7 @@ function drawn(page, event) {
         ["headers", `Headers (${headers.length})`, () => headerTable(headers)],
         ["curl", "As curl", () => curlTab(event)],
       ], page.query.get("tab") ?? "payload", (tab) => page.setQuery({ tab: tab === "payload" ? "" : tab }, { push: false }))),
-      event.to?.length ? tasksCard(page, event) : null),
+      event.to?.length || event.to_today?.length ? tasksCard(page, event) : null),
       h("div", { class: "stack" },
         section("Summary", facts(event)),
         event.routes?.length ? routesCard(event) : null,

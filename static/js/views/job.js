@@ -15,6 +15,7 @@ import { link } from "../router.js";
 import { moment, now, time } from "../times.js";
 
 const LIVE_MS = 500;
+const LARGE_MS = 3000; // the results of a large job are not read at every step of it
 const SHOWN = 100;
 const SQUARES = 2000;
 const LOTS = { completed: ["done", "ok"], failed: ["failed", "bad"], pending: ["to come", ""] };
@@ -41,7 +42,7 @@ function wall(results) {
     h("div", { class: "wall", role: "img", "aria-label": `${plural(results.length, "lot")}, one square for each` }, squares));
 }
 
-function made(lot) {
+function outcome(lot) {
   if (lot.status === "pending") return h("span", { class: "quiet" }, "–");
   if (lot.error !== undefined) return h("span", { class: "bad" }, sent(String(lot.error)));
   const texts = lot.descriptions && typeof lot.descriptions === "object" && !Array.isArray(lot.descriptions) ? Object.entries(lot.descriptions) : null;
@@ -54,7 +55,7 @@ function lotRow(lot) {
   return h("tr", null,
     h("th", { scope: "row" }, sent(String(lot.lot_id), { class: "mono" })),
     h("td", { "data-label": "State" }, h("span", { class: `badge ${tone}` }, word)),
-    h("td", { "data-label": "What was made of it", class: "wide" }, made(lot)));
+    h("td", { "data-label": "What was made of it", class: "wide" }, outcome(lot)));
 }
 
 /** Failures first, then what is done, then what is to come. */
@@ -88,17 +89,24 @@ export function showJob(page) {
   const files = h("div", { class: "acts" }, h("a", { class: "button", href: `${address(id)}/results`, download: "results.json" }, icon("download"), "Results as JSON"));
   const body = h("div", { class: "stack gap" });
   const frame = h("div", null, h("div"), body);
+  let read = { at: 0, results: undefined };
+  let ended = false;
+  const made = (signal) => get(`${address(id)}/results`, null, { signal }).then(({ results }) => results).catch((error) => {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    return null; // the job is known, what was made is older than what is kept
+  });
   const panel = new Panel(page, {
     wait: h("div", null, skeleton(1, "band"), skeleton(1, "tall")),
     fetch: async (signal) => {
-      const [job, lots] = await Promise.all([get(`${address(id)}/status`, null, { signal }), get(`${address(id)}/results`, null, { signal }).catch((error) => {
-        if (!(error instanceof ApiError) || error.status !== 404) throw error;
-        return { results: null }; // the job is known, what was made is older than what is kept
-      })]);
-      return { job, results: lots.results };
+      const job = await get(`${address(id)}/status`, null, { signal });
+      const large = job.total_lots > SHOWN && isRunning(job);
+      if (read.results === undefined || performance.now() > read.at + (large ? LARGE_MS : 0)) read = { at: performance.now(), results: await made(signal) };
+      if (large) later();
+      return { job, results: read.results };
     },
     missing: () => h("div", { class: "card" }, emptyBox("There is no such job", "Its id may have been cut, or it is older than what is kept.", { action: h("a", { class: "button", href: "#/jobs" }, "All jobs") })),
     draw({ job, results }) {
+      ended = !isRunning(job) && !job.webhook?.pending;
       fill(badge, jobBadge(job));
       fill(frame.firstChild, headline(job));
       refill(body, h("div", { class: "columns event-page job-page" },
@@ -108,7 +116,8 @@ export function showJob(page) {
     },
   });
   const soon = throttled(page, LIVE_MS, () => panel.load());
-  live.on("work", ({ targets }) => { if (targets.some((name) => name.startsWith("jobs."))) soon(); }, page.signal);
+  const later = throttled(page, LARGE_MS, () => panel.load());
+  live.on("work", ({ targets }) => { if (!ended && targets.some((name) => name.startsWith("jobs."))) soon(); }, page.signal);
   live.on("state", (state) => { if (state === "live") soon(); }, page.signal);
   fill(page.root, h("header", { class: "head" }, h("div", null,
     h("ol", { class: "crumbs" }, h("li", null, h("a", { href: "#/jobs" }, "Jobs")), h("li", null, sent(id))),
