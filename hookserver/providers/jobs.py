@@ -34,7 +34,7 @@ ACCEPTED, PROCESSING, COMPLETED, PARTIAL, FAILED = "accepted", "processing", "co
 MAX_LANGUAGES = 50
 MAX_ID = 200            # characters of a lot's id
 MAX_IMAGES = 100
-MAX_COMMAS = 100_000    # in a body: as many values are written out again in 20 ms, which no thread may interrupt
+MAX_COMMAS = 40_000     # in a body: as many values are written out again in 8 ms, which no other thread may interrupt
 MAX_KEY = 200           # characters of an Idempotency-Key
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)     # the shape of BCP 47

@@ -12,6 +12,7 @@ import time
 import pytest
 import standardwebhooks
 
+from hookserver import __version__
 from hookserver.core.guard import parse_url
 from hookserver.core.signing import Signing
 from hookserver.core.tasks import CAUSES, attempted_draft
@@ -41,7 +42,7 @@ def test_the_body_as_it_came_and_who_we_are(run):
         outcome = run(deliver(endpoint.url("/in?x=1"), work(body, number=3)))
     assert endpoint.bodies == [body] and endpoint.heads[0].startswith(b"POST /in?x=1 HTTP/1.1\r\n")
     sent = headers_of(endpoint.heads[0])
-    assert sent == {"host": f"127.0.0.1:{endpoint.port}", "content-type": "application/json; charset=utf-8", "user-agent": "hookserver/0.1.0",
+    assert sent == {"host": f"127.0.0.1:{endpoint.port}", "content-type": "application/json; charset=utf-8", "user-agent": f"hookserver/{__version__}",
                     "webhook-id": "evt_k3f9q2_7", "hookserver-attempt": "3", "hookserver-source": "calls", "hookserver-type": "101",
                     "content-length": str(len(body))}
     assert (outcome.ok, outcome.cause, outcome.status, outcome.excerpt, outcome.note) == (True, "ok", 200, b"thanks", "")
