@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
+from hookserver.services.route_report import DAY, RouteReport
 from tests.receiver import Receiver
 from tests.running import CONF, Running, write_conf
 from tests.web.test_live import Stream
@@ -45,6 +48,21 @@ def test_each_route_says_what_it_wants_and_what_it_took(running):
     assert (third["matched"], third["when"]) == (4, None)
     looked_at = found["looked_at"]
     assert (looked_at["events"], looked_at["complete"]) == (4, True) and looked_at["since"].endswith("Z")
+
+
+def test_a_count_that_is_not_of_all_events_says_so(running):
+    sender = running.client()
+    for number in range(4):
+        sender.notice(notice(number, "a"))
+    app = running.app
+    ticks = itertools.count()
+    slow = RouteReport(running.config.routes, app.reader, clock=app.clock, steady=lambda: next(ticks), budget=2)
+    looked_at = running.call(slow.report).looked_at
+    assert looked_at.events < 4 and not looked_at.complete
+    late = RouteReport(running.config.routes, app.reader, clock=lambda: app.clock() + 2 * DAY)
+    found = running.call(late.report)
+    assert (found.looked_at.events, found.looked_at.since, found.looked_at.complete) == (0, None, True)
+    assert [route.matched for route in found.routes] == [0, 0, 0]
 
 
 def test_a_sample_gets_the_verdict_that_an_event_would_get(running):

@@ -7,7 +7,7 @@ import { choice } from "../parts/controls.js";
 import { errorBox, emptyBox, Panel, section, skeleton } from "../parts/states.js";
 import { comparison, sourceList, targetLinks, verdictList } from "../parts/verdicts.js";
 import { meter } from "../parts/value.js";
-import { moment, shortStamp, time } from "../times.js";
+import { moment, now, shortStamp, time } from "../times.js";
 
 const REFRESH_MS = 30_000;
 const PAUSE_MS = 400;
@@ -113,7 +113,7 @@ export function showRoutes(page) {
     fetch: (signal) => get("api/routes", null, { signal }),
     draw(answer) {
       box.sources(answer.sources);
-      fill(sub, plural(answer.routes.length, "route"), ", every one of them is asked; looked at ", time(new Date().toISOString(), { as: "clock" }));
+      fill(sub, plural(answer.routes.length, "route"), ", every one of them is asked; looked at ", time(new Date(now()).toISOString(), { as: "clock" }));
       return drawnRoutes(answer);
     },
   });
