@@ -157,6 +157,7 @@ def test_a_job_is_examined():
     (job(lots=[LOT, LOT]), True, "bad_field", "lots[1].lot_id: "), (job(lots=[{"lot_id": str(n)} for n in range(4)]), True, "bad_field", "at most 3"),
     (job(languages="en"), True, "bad_field", "languages: "), (job(version=1), True, "bad_field", "version: "),
     (job(webhook_url="http://me:pw@host/"), True, "bad_field", "webhook_url: "),
+    (job(lots=[LOT, LOT | {"x": [0] * (jobs.LOT_COMMAS + 2)}]), True, "bad_field", f"lots[1]: holds more than {jobs.LOT_COMMAS}"),
     (job(lots=[LOT | {"x": [0] * (jobs.MAX_COMMAS + 1)}]), True, "bad_field", str(jobs.MAX_COMMAS))])
 def test_what_is_wrong_with_a_job_is_told(value, signed, code, where):
     found = RECEIVER.examine(request(value, signed=signed))
