@@ -93,12 +93,12 @@ class Receiver:
             self.most[got.path] = max(self.most.get(got.path, 0), self._now[got.path])
         try:
             found = self.answer(got)
-            status, headers, body = (found, {}, b"") if isinstance(found, int) else found
-            handler.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                handler.send_header(name, value)
-            handler.end_headers()
-            handler.wfile.write(body)
         finally:
-            with self._lock:
+            with self._lock:    # before the answer leaves: whoever has it may send the next request at once
                 self._now[got.path] -= 1
+        status, headers, body = (found, {}, b"") if isinstance(found, int) else found
+        handler.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(body)

@@ -97,7 +97,9 @@ class Deliveries:
             place = None    # the first page of those that have ended
         rest = await self._in_thread(self._ended_page, limit - len(found), place, target, state, about)
         following = None if rest.next is None else f"e{rest.next.day}.{rest.next.seq}"
-        return TaskPage(found + [view_of_row(row) for row in rest.rows], following, complete and rest.complete)
+        ended = {row.task for row in rest.rows}     # some of them only while these were read
+        return TaskPage([view for view in found if view.id not in ended] + [view_of_row(row) for row in rest.rows],
+                        following, complete and rest.complete)
 
     async def one(self, some_id: str) -> dict:
         """A task with all its attempts. Raises Refused (not_found)."""

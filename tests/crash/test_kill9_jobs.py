@@ -18,7 +18,7 @@ from tests.receiver import Receiver
 from tests.running import Client, write_conf
 from tests.tasks.judge import verdict
 
-ROUNDS = int(os.environ.get("HOOKSERVER_KILL_ROUNDS", 6))
+ROUNDS = int(os.environ.get("HOOKSERVER_KILL_ROUNDS", 2))
 SEED = int(os.environ.get("HOOKSERVER_KILL_SEED", 1))
 LOTS = 4
 FEW = 9         # attempts: more than kills could ever need

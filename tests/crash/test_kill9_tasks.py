@@ -23,7 +23,7 @@ from tests.running import Client
 from tests.store.fsck import read_log
 from tests.tasks.judge import verdict
 
-ROUNDS = int(os.environ.get("HOOKSERVER_KILL_ROUNDS", 12))
+ROUNDS = int(os.environ.get("HOOKSERVER_KILL_ROUNDS", 4))
 SEED = int(os.environ.get("HOOKSERVER_KILL_SEED", 1))
 PENDING = 1000          # events, each for three destinations
 

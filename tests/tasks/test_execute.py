@@ -55,9 +55,18 @@ def processes(mark: str) -> dict[int, str]:
 
 
 def children(of: int | None = None) -> list[int]:
-    """Numbers of the processes that a process has started and not yet fetched; of this one: none is to stay."""
-    of = of or os.getpid()
-    return [int(number) for task in Path(f"/proc/{of}/task").iterdir() for number in (task / "children").read_text().split()]
+    """Numbers of the processes that a process has started and not yet fetched; of this one: none is to stay but other tests'."""
+    found = {int(number) for task in Path(f"/proc/{of or os.getpid()}/task").iterdir() for number in (task / "children").read_text().split()}
+    return sorted(found - (set() if of else OTHERS))
+
+
+OTHERS: set[int] = set()    # a browser, say, that other tests of this process use
+
+
+@pytest.fixture(autouse=True)
+def others():
+    OTHERS.clear()
+    OTHERS.update(children())
 
 
 class TestConformance(Conformance):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from hookserver.services.deliveries import TaskView
 from tests.process import until
 from tests.receiver import Receiver
 from tests.running import CONF, Running, write_conf
@@ -143,6 +144,15 @@ def test_pages_show_every_task_once_pending_ones_first(house):
     for cursor in ("x", "p1", "e2026-11-22.x", "e99999.1", "p1.2.3"):
         assert house.admin.get(f"/api/tasks?cursor={cursor}").code == "bad_parameter"
     assert house.admin.get("/api/tasks?state=lost").code == "bad_parameter"
+
+
+def test_a_task_that_ends_while_a_page_is_read_is_on_it_once(house, monkeypatch):
+    notice(house, 1, "ci")
+    done, = ended(house, 1)
+    seen = TaskView(**{name: done[name] for name in ("id", "kind", "target", "about", "part", "attempts", "cause", "status", "made_at")},
+                    state="pending")
+    monkeypatch.setattr(house.running.app.work.deliveries, "_pending", lambda *_: ([seen], None, True))
+    assert [(task["id"], task["state"]) for task in tasks(house)] == [(done["id"], "done")]
 
 
 @pytest.mark.parametrize("some_id", ["tsk_x_1_0", "tsk_x_1", "evt_x_1", "x", "tsk_x_99999999999999999999_0", "%E2%82%AC", "tsk_%00_1_0"])
