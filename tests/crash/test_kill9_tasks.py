@@ -17,6 +17,7 @@ import pytest
 
 from tests.crash.ledger import APP, SECRET, Ledger, Load
 from tests.crash.test_kill9 import prove
+from tests.crash.trace import tracer, works
 from tests.process import ServerProcess, until, write_conf
 from tests.receiver import Got, Receiver
 from tests.running import Client
@@ -89,6 +90,28 @@ def test_every_task_is_done_whatever_is_killed(working, receiver):
     prove(working)
 
 
+@pytest.mark.skipif(not works(), reason="needs strace, and the right to trace a process")
+def test_every_task_is_done_when_the_nth_sync_is_the_last(working, receiver):
+    """Between a record and its sync, between a sync and its answer: the tracer picks the moment."""
+    ledger, kills = Ledger(SEED), 0
+    for nth in (3, 5, 8, 13, 21):
+        options = ("-e", "trace=fsync,fdatasync", "-e", f"inject=fsync,fdatasync:signal=KILL:when={nth}")
+        doomed = ServerProcess(working.home, wrapper=tracer(working.home / "trace.txt", *options))
+        try:
+            doomed.start()
+        except AssertionError:
+            assert doomed.wait() == -9, "it ended while starting, but nobody killed it"
+        else:
+            Load(ledger, doomed.port, senders=2).wait()
+            assert doomed.wait() == -9
+        kills += 1
+    working.start()
+    until(lambda: not pending(working), seconds=120, what="all tasks have ended")
+    assert working.stop() == 0
+    judge(working, receiver, kills=kills, least=20)
+    prove(working)
+
+
 def pending(server: ServerProcess) -> int:
     """How many tasks have not ended, as the server says; the judge looks by itself."""
     client = Client(server.port, server.token)
@@ -102,8 +125,8 @@ def records(data: Path, running: bool = False) -> list[dict]:
     return [record for _, _, _, record in read_log(data, running=running)]
 
 
-def judge(server: ServerProcess, receiver: Receiver, kills: int) -> None:
-    """The log by itself, and then beside what arrived."""
+def judge(server: ServerProcess, receiver: Receiver, kills: int, least: int = PENDING) -> None:
+    """The log by itself, with more than ``least`` events, and then beside what arrived."""
     log = records(server.data)
     assert verdict(log, limits=dict.fromkeys(PLACES, 4), schedules=dict.fromkeys(PLACES, SCHEDULE)) == []
     events = {record["id"] for record in log if record["kind"] == "event.received"}
@@ -115,7 +138,7 @@ def judge(server: ServerProcess, receiver: Receiver, kills: int) -> None:
     for record in log:
         if record["kind"] == "task.attempted":
             attempts[record["target"], record["about"]] += 1
-    assert len(events) > PENDING and {about for _, about in arrived} == events
+    assert len(events) > least and {about for _, about in arrived} == events
     for place in PLACES:
         for event in events:
             doubtful = arrived[place, event] - attempts[place, event]
