@@ -14,7 +14,7 @@ from tests.crash.ledger import Ledger, Load, resend
 from tests.process import ServerProcess
 from tests.store.fsck import segments
 
-ROUNDS = int(os.environ.get("HOOKSERVER_KILL_ROUNDS", 8))
+ROUNDS = int(os.environ.get("HOOKSERVER_KILL_ROUNDS", 5))
 SEED = int(os.environ.get("HOOKSERVER_KILL_SEED", 1))
 
 
