@@ -64,7 +64,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What one attempt came to: a value, whatever happened. Performers return it and never raise.
 
     ``status``: HTTP status, exit code or SMTP code. ``retry_after``: seconds the other side asked for.
-    ``final``: no further attempt can help, whatever the policy says. ``gone``: the other side wants no more (410).
+    ``final``: no further attempt can help, whatever the policy says. ``gone``: the other side wants no more (410; of a chat, 404 too).
     ``waiting``: taken, the answer comes later, within so many seconds. ``value``: JSON that a worker has made.
     ``request`` tells how it was asked (JSON values), without any secret.
     """

@@ -327,7 +327,7 @@ class Engine:
     def _judge(self, spec: LaneSpec, outcome: Outcome) -> None:
         """Whether a target that has failed gets any more."""
         if outcome.gone and spec.obeys_gone:
-            self._disable(spec.target, "answered that it is gone (410)")
+            self._disable(spec.target, f"answered that it is gone ({outcome.status})")
         elif spec.disable_after is not None and (since := self._failing_since(spec.target)) is not None:
             now = self._start_wall + (self.now() - self._start_steady) * 1000    # a clock that steps proves nothing
             if now - since >= spec.disable_after * 1000:

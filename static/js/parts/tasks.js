@@ -10,7 +10,7 @@ const ATTEMPTS = { done: ["done", "ok"], retry: ["again later", "warn"], failed:
 const CAUSES = {
   timeout: "no answer in time", dns: "name not found", connect: "no connection", tls: "TLS failed", reset: "connection broken",
   protocol: "broken answer", guard: "address not allowed", signal: "ended by a signal", spawn: "could not be started", template: "template failed",
-  gone: "gone (410)", invalid: "not a valid answer", internal: "error of ours", ok: "ok",
+  gone: "gone", invalid: "not a valid answer", internal: "error of ours", ok: "ok",
 };
 const NUMBERED = { status: "answered", exit: "exit code", smtp: "SMTP" };
 const KINDS = { delivery: "Delivery", lot: "Lot", completion: "Job webhook", notice: "Notice" };
