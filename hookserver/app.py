@@ -168,9 +168,10 @@ class App:
         self.dedup.on_damage = lambda why: self._end(IO)    # the next start mends it
         self.log.start(loop)
         base = base_url(config, self.port)
+        self.houses: list = []      # of what a source has to do: each has ``lanes`` for the engine, and ``close()``
         self.jobs = None if config.jobs is None else JobHouse(config, projection=self.projection, reader=self.reader, token=self.token, base=base)
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
-                                background=self.background, performers=Performers(), more=self.jobs.lanes if self.jobs else ())
+                                background=self.background, performers=Performers(), more=[*(self.jobs.lanes if self.jobs else ()), *[lane for house in self.houses for lane in house.lanes]])
         self.system = System(self)
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")
@@ -241,6 +242,8 @@ class App:
         await asyncio.gather(self._let_go(drain), self.work.stop(min(drain, LAST_ATTEMPTS)))
         if self.jobs is not None:
             await self.jobs.close()
+        for house in self.houses:
+            await house.close()
         self.hub.close()
         await self._server.close_all_connections()
         await self.background.stop()

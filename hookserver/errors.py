@@ -20,6 +20,7 @@ CODES: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "This path does not take this method."),
     "body_timeout": (408, "The body did not arrive in time."),
     "conflict": (409, "What was asked for does not fit the state of things."),
+    "handshake": (409, "The request only asks for an answer; there is nothing to keep."),
     "idempotency_conflict": (409, "The Idempotency-Key belongs to another request."),
     "too_large": (413, "The body is larger than this source accepts."),
     "unsupported_type": (415, "The content type is not one that this source accepts."),

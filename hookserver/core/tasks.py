@@ -21,7 +21,7 @@ ANSWERED = "task.answered"              # a worker that had asked for time has a
 CHANGED = "task.changed"                # somebody wants a task sooner, or not at all
 DESTINATION_CHANGED = "destination.changed"
 
-DELIVERY, LOT, COMPLETION, NOTICE = "delivery", "lot", "completion", "notice"   # kinds of task
+DELIVERY, LOT, COMPLETION, NOTICE = "delivery", "lot", "completion", "notice"   # kinds of task; what a source has to do is a kind by its own name
 WORKER, WEBHOOK = "jobs.worker", "jobs.webhook"     # targets of lots and completions; a destination has no dot in its name
 
 DONE, RETRY, FAILED, WAITING, CANCELLED = "done", "retry", "failed", "waiting", "cancelled"     # states after an attempt

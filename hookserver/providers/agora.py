@@ -57,6 +57,9 @@ class Agora(msgspec.Struct, frozen=True):
             return notice
         return Examined(verdict, event_type(notice), dedup_key(self.app, notice), notice, self.app)
 
+    def kept(self, request: InboundRequest) -> InboundRequest:
+        return request
+
     def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
         """Agora wants a status of 2xx and looks at nothing else."""
         return stored(event, duplicate)

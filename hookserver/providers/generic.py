@@ -47,6 +47,9 @@ class Generic(msgspec.Struct, frozen=True):
         key = None if not parts or any(part is ABSENT or part is None or part == "" for part in parts) else key_of(parts)
         return Examined(verdict, UNTYPED if self.event_type is None else type_text(_find(self.event_type, request, value)), key, value)
 
+    def kept(self, request: InboundRequest) -> InboundRequest:
+        return request
+
     def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
         return stored(event, duplicate)
 

@@ -176,6 +176,9 @@ class JobsReceiver(msgspec.Struct, frozen=True):
             return Unfit("bad_field", f"{error}.")
         return Examined(verdict, TYPE, key, value, job=self.new_id())
 
+    def kept(self, request: InboundRequest) -> InboundRequest:
+        return request
+
     def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
         return Answer(202, b'{"job_id":"%b"}' % examined.job.encode())
 

@@ -1,7 +1,7 @@
 """What intake asks of whoever understands a sender: one object for each path, which looks at a whole request.
 
-It gives a value, whatever comes: ``Examined`` for what is to be kept, ``Unfit`` for what is refused. The checks of
-headers that need no sender (size, rate, encoding) are made before, and duplicates are looked up after.
+It gives a value, whatever comes: ``Examined`` for what is to be kept, ``Unfit`` for what is refused, an ``Answer`` for
+what only asks for one (a handshake, a check that somebody is there): of that nothing is kept. The checks of headers that need no sender (size, rate, encoding) are made before, and duplicates are looked up after.
 
 Pure. A receiver is asked from several threads at once, so it is frozen.
 """
@@ -29,9 +29,11 @@ compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Examined(msgspec.Struct, frozen=True, gc=False):
-    """What an authentic request is. ``value`` is its decoded JSON body.
+    """What an authentic request is. ``value`` is its decoded body, as routes see it.
 
     ``key`` is the same for copies of one event, and None for what is never a duplicate. ``app`` and ``job`` go into the record.
+    ``tasks``: work that follows from the event, by name: ``results`` is a task for the target ``<source>.results``.
+    ``is_json``: the body is strict JSON, found so by ``parse_body``. ``answer``: instead of the usual one of success.
     """
 
     verdict: Verdict
@@ -40,6 +42,9 @@ class Examined(msgspec.Struct, frozen=True, gc=False):
     value: object
     app: str | None = None
     job: str | None = None
+    tasks: tuple[str, ...] = ()
+    is_json: bool = True
+    answer: Answer | None = None
 
 
 class Unfit(msgspec.Struct, frozen=True, gc=False):
@@ -60,8 +65,11 @@ class Receiver(Protocol):
     content_types: frozenset[str]
     recalls: bool
 
-    def examine(self, request: InboundRequest) -> Examined | Unfit:
-        """Who sent it, and what it is. Raises nothing."""
+    def examine(self, request: InboundRequest) -> Examined | Unfit | Answer:
+        """Who sent it, and what it is. Raises nothing. ``request.at_ms`` is the only clock."""
+
+    def kept(self, request: InboundRequest) -> InboundRequest:
+        """The request as it may be written down: without tokens in its path, query or headers."""
 
     def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
         """The answer once the event with this id is on disk. For a duplicate, ``event`` is the first one's id."""

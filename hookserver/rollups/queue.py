@@ -1,7 +1,7 @@
 """The fold that knows what is still to be done: every task that has not ended, and when its next try is due.
 
-A task is born with a record: an event that names destinations in ``to``, or a ``task.made``. Tasks of the job
-service (targets with a dot in their name) follow from what the jobs fold knows of a job; that one hands them over.
+A task is born with a record: an event that names its targets in ``to``, or a ``task.made``. Tasks of the job service
+follow from what the jobs fold knows of a job; that one hands them over.
 Records of attempts move a task on. With its end it becomes a row, in the partition of its target and the
 UTC day, and is forgotten here; what is told of it later changes nothing.
 
@@ -16,7 +16,7 @@ import msgspec
 
 from hookserver.core.records import EVENT, event_id, iso_ms
 from hookserver.core.tasks import (
-    ANSWERED, ATTEMPTED, CANCELLED, CHANGED, DELIVERY, DESTINATION_CHANGED, ENDED, MADE, NOTICE, WAITING, Task, record_seq, task_id)
+    ANSWERED, ATTEMPTED, CANCELLED, CHANGED, DELIVERY, DESTINATION_CHANGED, ENDED, MADE, NOTICE, WAITING, WEBHOOK, WORKER, Task, record_seq, task_id)
 from hookserver.rollups.entry import Entry, Step, at_ms, day_of
 from hookserver.rollups.rows import directory
 
@@ -114,8 +114,10 @@ class Queue:
         if kind == NOTICE or not about:
             about = own
         for place, target in enumerate(entry.to):
-            if "." not in target:
-                self._add(Task(task_id(own, place), kind, target, about, at, at))
+            if target == WORKER or target == WEBHOOK:
+                continue
+            name = target.rpartition(".")
+            self._add(Task(task_id(own, place), name[2] if name[1] else kind, target, about, at, at))
 
     def _add(self, task: Task) -> None:
         if task.about != _origin(task.id):

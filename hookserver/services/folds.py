@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
+from hookserver.core.announcements import PROVIDER as OURSELVES
 from hookserver.core.records import EVENT
 from hookserver.rollups.counts import Counts
 from hookserver.rollups.deliveries import Deliveries
@@ -25,7 +26,12 @@ from hookserver.store.rollup_files import Doubt
 
 log = logging.getLogger("hookserver.projection")
 
-VERSIONS = {fold.name: fold.version for fold in (Sessions, Counts, Queue, Deliveries, Jobs)}
+#: What senders mean, a fold for each kind of thing: songs, assets. Each has ``name``, ``version`` and ``providers``, is made with the store's
+#: id, and has ``load``, ``snapshot``, ``announcements`` (key -> what is still to be told) and ``fold(entry or step, minute, out)``.
+#: It is given the events of its providers and those that we have made, and the steps of all tasks of sources.
+MEANINGS: tuple[type, ...] = ()
+
+VERSIONS = {fold.name: fold.version for fold in (Sessions, Counts, Queue, Deliveries, Jobs, *MEANINGS)}
 LOGGED_FAILURES = 20        # each further one is only counted
 
 
@@ -45,8 +51,11 @@ class Folds:
             self.queue = Queue.load(sections.get(Queue.name, ()), store_id)
             self.deliveries = Deliveries.load(sections.get(Deliveries.name, ()))
             self.jobs = Jobs.load(sections.get(Jobs.name, ()), store_id)
+            self.meanings = {fold.name: fold.load(sections.get(fold.name, ()), store_id) for fold in MEANINGS}
         except (KeyError, IndexError, ValueError, TypeError, msgspec.MsgspecError) as error:
             raise Doubt(f"the live state cannot be read: {error!r}") from None
+        self._of_provider = {provider: [fold for fold in self.meanings.values() if provider == OURSELVES or provider in fold.providers]
+                             for provider in {OURSELVES}.union(*[fold.providers for fold in MEANINGS])}
         self.failed = 0
         self.last_failure = ""
         self._rows: list[tuple[str, bytes]] = []    # that settled at the record in hand
@@ -96,6 +105,8 @@ class Folds:
             self.counts.fold(entry, self._minute, rows)
         except Exception as error:
             self._fail(self.counts.name, entry.seq, error)
+        if entry.provider in self._of_provider:
+            self._fold_meaning(self._of_provider[entry.provider], entry, rows)
         if entry.to or line is not None or entry.job is not None:
             self._fold_work(entry, line, rows)
         if rows:
@@ -115,6 +126,8 @@ class Folds:
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 self._fail("decode", entry.seq, error)
                 return
+        if line is not None and "." in step.target:
+            self._fold_meaning(self.meanings.values(), step, rows)
         born = ()
         try:
             born = self.jobs.fold(step, self._minute, rows)
@@ -129,6 +142,13 @@ class Folds:
         except Exception as error:
             self._fail(self.deliveries.name, entry.seq, error)
 
+    def _fold_meaning(self, folds: Iterable, entry: Entry | Step, rows: list[tuple[str, bytes]]) -> None:
+        for fold in folds:
+            try:
+                fold.fold(entry, self._minute, rows)
+            except Exception as error:
+                self._fail(fold.name, entry.seq, error)
+
     def _fail(self, where: str, seq: int, error: Exception) -> None:
         self.failed += 1
         self.last_failure = f"{where}: seq {seq}: {error!r}"
@@ -137,7 +157,8 @@ class Folds:
 
     def snapshot(self) -> Saved:
         """A copy of the live state of now; shallow, so quick."""
-        return Saved(self.seq, {fold.name: fold.snapshot() for fold in (self.sessions, self.counts, self.queue, self.deliveries, self.jobs)})
+        return Saved(self.seq, {fold.name: fold.snapshot() for fold in (
+            self.sessions, self.counts, self.queue, self.deliveries, self.jobs, *self.meanings.values())})
 
 
 class Saved:

@@ -102,11 +102,13 @@ class Intake:
         """Keep the request, durably, or refuse it. The request has been admitted."""
         try:
             taken = await self._examine(request)
+            if type(taken) is Answer:
+                return taken
             event, duplicate = await self._keep(request, taken)
             receiver = taken.endpoint.receiver
             if duplicate and receiver.recalls:
                 return await self._recall(taken, event)
-            return receiver.success(taken.examined, event, duplicate)
+            return taken.examined.answer or receiver.success(taken.examined, event, duplicate)
         except Refused as refused:
             return self.refuse(request, refused)
         except StorageUnavailable as trouble:
@@ -124,7 +126,7 @@ class Intake:
             return taken, None if seq is None else event_id(self._log.store_id, seq), seq is not None
         return taken, *await self._keep(request, taken, {"replay": note})
 
-    async def _examine(self, request: InboundRequest) -> Taken:
+    async def _examine(self, request: InboundRequest) -> Taken | Answer:
         endpoint = self.reception.endpoint_of(request)
         if len(request.body) > LARGE_BODY:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self.reception.examine, endpoint, request)
@@ -162,11 +164,12 @@ class Intake:
 
     def _append(self, request: InboundRequest, taken: Taken, checks: dict[str, str] | None) -> asyncio.Future:
         endpoint, examined = taken.endpoint, taken.examined
+        request = endpoint.receiver.kept(request)
         path = f"{request.path}?{request.query}" if request.query else request.path
         return self._log.append(event_draft(
             source=endpoint.source, provider=endpoint.receiver.name, type=examined.type, key=examined.key, app=examined.app,
             job=examined.job, method=request.method, path=path, client=request.client, headers=request.headers,
-            body=request.body, is_json=True, checks={"signature": examined.verdict.text, **(checks or {})}, to=taken.to))
+            body=request.body, is_json=examined.is_json, checks={"signature": examined.verdict.text, **(checks or {})}, to=taken.to))
 
     def _settled(self, slot: tuple[str, str], done: asyncio.Future) -> None:
         self._in_flight.pop(slot, None)
@@ -207,6 +210,8 @@ class Intake:
         self.refused[refused.code] += 1
         endpoint = self._endpoints.get(request.path)
         source = endpoint.source if endpoint else None
+        if endpoint is not None:
+            request = endpoint.receiver.kept(request)
         size = len(request.body) if size is None else size
         kept = self._rejections.add(request, source=source, cause=refused.code, status=refused.status,
                                     message=refused.message, hint=refused.hint, size=size)

@@ -93,6 +93,11 @@ class Projection:
         return self.folds.jobs
 
     @property
+    def meanings(self):
+        """Name -> fold of what senders mean."""
+        return self.folds.meanings
+
+    @property
     def seq(self) -> int:
         """The last record that everything derived knows of."""
         return self.folds.seq

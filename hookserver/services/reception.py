@@ -11,7 +11,7 @@ import msgspec
 
 from hookserver.config import Config
 from hookserver.core.ratelimit import RateLimiter
-from hookserver.core.requests import InboundRequest
+from hookserver.core.requests import Answer, InboundRequest
 from hookserver.errors import Refused
 from hookserver.providers.receiver import Examined, Unfit
 from hookserver.services.endpoints import Endpoint, endpoints_of
@@ -19,7 +19,7 @@ from hookserver.services.routing import Routing
 
 
 class Taken(msgspec.Struct, frozen=True, gc=False):
-    """A request that passes: what it is, and the destinations chosen for it."""
+    """A request that passes: what it is, and the targets of its tasks: destinations chosen for it, then what its source has to do."""
 
     endpoint: Endpoint
     examined: Examined
@@ -64,20 +64,27 @@ class Reception:
             raise _too_large(endpoint.limit)
         return endpoint
 
-    def examine(self, endpoint: Endpoint, request: InboundRequest) -> Taken:
-        """What it is, and where it goes. Raises Refused."""
+    def examine(self, endpoint: Endpoint, request: InboundRequest) -> Taken | Answer:
+        """What it is, and where it goes; of a handshake, the answer. Raises Refused."""
         found = endpoint.receiver.examine(request)
+        if type(found) is Answer:
+            return found
         if type(found) is Unfit:
             raise Refused(found.code, found.message, hint=found.hint, status=found.status)
-        return Taken(endpoint, found, self.routing.choose(endpoint.source, found.type, request.client, request.headers, found.value))
+        source = endpoint.source
+        to = self.routing.choose(source, found.type, request.client, request.headers, found.value)
+        return Taken(endpoint, found, (*to, *[f"{source}.{task}" for task in found.tasks]) if found.tasks else to)
 
     def judge(self, request: InboundRequest) -> Taken:
-        """All checks at once. Raises Refused."""
+        """All checks at once. Raises Refused, for a handshake too."""
         refused = self.refuse_early(self.endpoints.get(request.path), request.method,
                                     {name.lower(): value for name, value in request.headers})
         if refused is not None:
             raise refused
-        return self.examine(self.endpoint_of(request), request)
+        found = self.examine(self.endpoint_of(request), request)
+        if type(found) is Answer:
+            raise Refused("handshake")
+        return found
 
 
 def unmatched() -> Refused:
