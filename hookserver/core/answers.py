@@ -1,8 +1,9 @@
 """Reading an HTTP/1 answer to something we sent, bytes in, values out.
 
-Made for deliveries: once the header is whole, the status has decided, and nothing in the body can change that: a
+Made for deliveries first: once the header is whole, the status has decided, and nothing in the body can change that: a
 receiver that said 200 has it, however its body breaks off. So the body is only an excerpt, and odd header lines are skipped.
-A general client must be stricter, and would call some of these deliveries failed, to send them again.
+A general client must be stricter, and would call some of these deliveries failed, to send them again. Who wants the body itself
+(a download) gives a ``sink`` and asks ``whole`` and ``length``, which are strict.
 
 Source: RFC 9112, chapters 4 to 7. Pure.
 """
@@ -10,6 +11,7 @@ Source: RFC 9112, chapters 4 to 7. Pure.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 
@@ -31,14 +33,20 @@ class AnswerReader:
     ``truncated``: ``body`` is not all of it. ``reusable``: the connection may carry another request.
     """
 
-    def __init__(self, *, read: int, keep: int, head_only: bool = False):
-        """``read``: bytes of the body to take, ``keep``: how many of them to keep. ``head_only``: the answer to a HEAD."""
+    def __init__(self, *, read: int = 1 << 62, keep: int = 0, head_only: bool = False, value: int = MAX_VALUE,
+                 sink: Callable[[bytes], None] | None = None):
+        """``read``: bytes of the body to take, ``keep``: how many of them to keep. ``head_only``: the answer to a HEAD.
+
+        ``value``: characters that are kept of each header's value. ``sink`` takes the body instead of ``body``, piece by piece.
+        """
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.body = bytearray()
         self.problem = ""
         self.finished = self.truncated = self.reusable = False
-        self._read, self._keep, self._head_only = read, keep, head_only
+        self.length: int | None = None  # of the body as it was announced, in bytes
+        self.framed = False             # whether the body says itself where it ends
+        self._read, self._keep, self._head_only, self._value, self._sink = read, keep, head_only, value, sink
         self._buffer = bytearray()
         self._head_size = 0
         self._left: int | None = None   # bytes to come of the body or chunk; None: until the end of the connection
@@ -66,6 +74,12 @@ class AnswerReader:
         """No more is waited for."""
         if not self.finished:
             self._finish(whole=False)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the body has come. One that ends with its connection may have been cut, unless it said so itself."""
+        plain = self.framed or not {"content-length", "transfer-encoding"} & self.headers.keys()
+        return self.finished and not self.truncated and plain
 
     @property
     def begun(self) -> bool:
@@ -122,9 +136,9 @@ class AnswerReader:
             if name in framing:
                 framing[name].append(value.lower())
             if name in self.headers:
-                self.headers[name] = f"{self.headers[name]}, {value}"[:MAX_VALUE]
+                self.headers[name] = f"{self.headers[name]}, {value}"[:self._value]
             elif len(self.headers) < MAX_HEADERS:
-                self.headers[name] = value[:MAX_VALUE]
+                self.headers[name] = value[:self._value]
         return framing
 
     def _frame(self, framing: dict[str, list[str]], *, keeps_open: bool) -> None:
@@ -133,10 +147,11 @@ class AnswerReader:
         if self._head_only or self.status in (204, 304):
             self._finish(whole=True)
         elif encodings:
-            self._chunked = encodings == ["chunked"]
+            self._chunked = self.framed = encodings == ["chunked"]
             self.reusable &= self._chunked and not lengths
         elif len(lengths) == 1 and re.fullmatch("[0-9]{1,18}", length := lengths.pop(), re.ASCII):
-            self._left = int(length)
+            self._left = self.length = int(length)
+            self.framed = True
         else:
             self.reusable = False   # no length, or several that differ: what comes until the end
 
@@ -195,6 +210,10 @@ class AnswerReader:
             self._finish(whole=True)
 
     def _keep_some(self, data: bytes) -> None:
+        if self._sink is not None:
+            if data:
+                self._sink(data)
+            return
         room = self._keep - len(self.body)
         self.body += data[:room]
         self.truncated |= len(data) > room

@@ -1,0 +1,195 @@
+"""Files that are being downloaded: what has come lies under a name of ours, and gets its own name when all of it is on disk.
+
+Beside the partial file lies a note: where it comes from, how much of it has been synced, and at the end which name it was
+given. So after a kill, or a power cut, as much is used as is certain: the file is cut to what the note says. A note that cannot be
+read makes the partial file worthless, and nothing else.
+
+All of it blocks. Raises OSError, and ``Full`` when there is no room.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from hookserver.core.filenames import numbered
+
+STEP = 16 * 1024 * 1024     # bytes between two syncs: small ones, so that others who sync do not wait long
+READ = 1024 * 1024
+MOST_OF_A_NAME = 10_000     # files of one name in one directory
+
+
+class Full(Exception):
+    """No room: ``args[0]`` says which limit."""
+
+
+class Note(msgspec.Struct):
+    """What is known of a partial file. ``validator``: a strong ETag or a Last-Modified. ``name``, ``sha256``: once it is whole."""
+
+    url: str
+    validator: str = ""
+    total: int | None = None
+    synced: int = 0
+    name: str = ""
+    sha256: str = ""
+
+
+class Partial:
+    """One file on its way. ``home`` holds partial files, ``directory`` the finished ones; both are on one file system, and are there."""
+
+    def __init__(self, home: Path, directory: Path, key: str):
+        self._home, self._directory = home, directory
+        self._file, self._note_file = home / f"{key}.part", home / f"{key}.json"
+        self._fd = -1
+        self._hash = hashlib.sha256()
+        self.size = 0
+        self.note: Note | None = None
+
+    def look(self) -> Note | None:
+        """What an earlier attempt has left."""
+        try:
+            self.note = _decode(self._note_file.read_bytes())
+        except (OSError, msgspec.MsgspecError):
+            self.note = None
+        return self.note
+
+    def finished(self) -> tuple[str, int, str] | None:
+        """(name, bytes, SHA-256) when an earlier attempt had come to its end and only its record is missing."""
+        note = self.note
+        if note is None or not note.name:
+            return None
+        target = self._directory / note.name
+        if self._file.exists():
+            if self._file.stat().st_size != note.synced:
+                return None
+            if not (target.exists() and target.samefile(self._file)):
+                return self._settle(note)       # it got its name in the note, but not yet on the disk
+            self._file.unlink()                 # it has both names
+        if not target.is_file() or target.is_symlink() or target.stat().st_size != note.synced or _hash_of(target).hexdigest() != note.sha256:
+            return None
+        return note.name, note.synced, note.sha256
+
+    def resume(self) -> int:
+        """Open what is certain of it, and read it for the hash; returns its size in bytes."""
+        self._fd = os.open(self._file, os.O_RDWR)
+        if os.fstat(self._fd).st_size < self.note.synced:
+            raise FileNotFoundError(errno.ENOENT, "shorter than its note says", str(self._file))
+        os.ftruncate(self._fd, self.note.synced)
+        os.lseek(self._fd, 0, os.SEEK_END)
+        self._hash = _hash_of(self._file)
+        self.size = self.note.synced
+        return self.size
+
+    def start(self, url: str, validator: str, total: int | None) -> None:
+        """From the first byte; what was there is dropped."""
+        self.drop()
+        self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
+        self._hash, self.size = hashlib.sha256(), 0
+        self.note = Note(url, validator, total)
+        self._write_note()
+
+    def add(self, data: bytes) -> None:
+        """More of it."""
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(self._fd, rest):]
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    raise Full(os.strerror(error.errno)) from None
+                raise
+        self._hash.update(data)
+        self.size += len(data)
+        if self.size - self.note.synced >= STEP:
+            self.sync()
+
+    def sync(self) -> None:
+        """What has come is certain now."""
+        os.fdatasync(self._fd)
+        self.note.synced = self.size
+        self._write_note()
+
+    def finish(self, wanted: str) -> tuple[str, int, str]:
+        """All of it is here: give it a name that no file has, ``wanted`` if that is free. Returns (name, bytes, SHA-256)."""
+        os.fsync(self._fd)
+        self.close()
+        note = self.note
+        note.synced, note.sha256, note.name = self.size, self._hash.hexdigest(), wanted
+        return self._settle(note)
+
+    def close(self) -> None:
+        """Keep what is there for the next attempt."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def drop(self) -> None:
+        """Keep nothing."""
+        self.close()
+        self._file.unlink(missing_ok=True)
+        self.forget()
+
+    def forget(self) -> None:
+        """The task has ended and its record is on disk: the note is needed no more."""
+        self._note_file.unlink(missing_ok=True)
+
+    def _settle(self, note: Note) -> tuple[str, int, str]:
+        wanted = note.name
+        for number in range(1, MOST_OF_A_NAME):
+            note.name = wanted if number == 1 else numbered(wanted, number)
+            if (self._directory / note.name).exists() or (self._directory / note.name).is_symlink():
+                continue
+            self._write_note(durable=True)      # first: should we be killed in between, the next attempt finds it by this name
+            if self._rename(self._directory / note.name):
+                _sync_directory(self._directory)
+                return note.name, note.synced, note.sha256
+        raise Full(f"{MOST_OF_A_NAME} files are called {wanted!r}")
+
+    def _rename(self, target: Path) -> bool:
+        """False when somebody has just taken the name."""
+        try:
+            os.link(self._file, target)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK):
+                raise
+            os.rename(self._file, target)   # a file system without links; nobody else writes into our directory
+            return True
+        os.unlink(self._file)
+        return True
+
+    def _write_note(self, *, durable: bool = False) -> None:
+        temporary = self._note_file.with_suffix(".tmp")
+        with open(temporary, "wb") as file:
+            file.write(_encode(self.note))
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.rename(temporary, self._note_file)
+        if durable:
+            _sync_directory(self._home)
+
+
+def _hash_of(path: Path):
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(READ):
+            found.update(piece)
+    return found
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Note).decode
