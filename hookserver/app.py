@@ -31,6 +31,7 @@ from hookserver.config import AgoraSource, Config
 from hookserver.errors import ConfigError
 from hookserver.providers.agora_names import mappings
 from hookserver.services import journal
+from hookserver.services.announcer import Announcer
 from hookserver.services.background import Background, LoopLag
 from hookserver.services.channels import Channels
 from hookserver.services.intake import Intake
@@ -177,6 +178,8 @@ class App:
         self.bodies = ThreadPoolExecutor(2, "bodies")
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
                              threads=self.bodies, read=self.reader.read)
+        self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing)
+        self.projection.subscribers.append(self.announcer.saw)
         self.upkeep = Upkeep(
             config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
             window=self._window(),
@@ -218,6 +221,7 @@ class App:
         self.background.run("sweep", self.door.sweep())
         self.upkeep.start(self.background)
         self.background.run("channels", self.channels.warm())
+        self.background.run("announcer", self.announcer.run())
 
     # -- while it runs ---------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import msgspec
 
 from hookserver.core.announcements import PROVIDER as OURSELVES
+from hookserver.core.announcements import Announcement
 from hookserver.core.records import EVENT
 from hookserver.rollups.counts import Counts
 from hookserver.rollups.deliveries import Deliveries
@@ -107,7 +108,7 @@ class Folds:
             self._fail(self.counts.name, entry.seq, error)
         if entry.provider in self._of_provider:
             self._fold_meaning(self._of_provider[entry.provider], entry, rows)
-        if entry.to or line is not None or entry.job is not None:
+        if entry.to or line is not None or entry.job is not None or entry.provider == OURSELVES:
             self._fold_work(entry, line, rows)
         if rows:
             for name, row in rows:
@@ -148,6 +149,11 @@ class Folds:
                 fold.fold(entry, self._minute, rows)
             except Exception as error:
                 self._fail(fold.name, entry.seq, error)
+
+    @property
+    def announcements(self) -> list[Mapping[str, Announcement]]:
+        """What each fold has found out that is still to be told, by key."""
+        return [self.queue.announcements, *(fold.announcements for fold in self.meanings.values())]
 
     def _fail(self, where: str, seq: int, error: Exception) -> None:
         self.failed += 1

@@ -101,7 +101,7 @@ class Detail(Summary, frozen=True):
     payload_text: str | None
     raw_text: str | None
     raw_base64: bytes | None
-    curl: str
+    curl: str | None
     older: str | None
     newer: str | None
     channel: str | None
@@ -214,7 +214,7 @@ class Events:
             checks=checks_of(record), to=record.to, key=record.key, payload_text=pretty, raw_text=text,
             raw_base64=body if shown and text is None else None, channel=channel, uid=uid,
             routes=verdicts, to_today=to_today, older=self._beside(record.seq, -1), newer=self._beside(record.seq, 1),
-            curl=curl_command(self._base_url, record.method, record.path, headers, body, record.id))
+            curl=curl_command(self._base_url, record.method, record.path, headers, body, record.id) if record.method else None)
 
     def _beside(self, seq: int, step: int) -> str | None:
         """The id of the next event in one direction. Damaged lines are passed over: each is told where it is asked for."""

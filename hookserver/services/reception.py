@@ -32,7 +32,7 @@ class Reception:
     def __init__(self, config: Config):
         self.limiter = RateLimiter(config.limits.rate)
         self.endpoints = endpoints_of(config, self.limiter)     # by path, which is matched exactly
-        self.routing = Routing(config.routes)
+        self.routing = Routing(config.routes, config.notify)
         self._body_limit = config.limits.body
 
     def limit(self, endpoint: Endpoint | None) -> int:
