@@ -32,6 +32,7 @@ from hookserver.errors import ConfigError
 from hookserver.providers.agora_names import mappings
 from hookserver.services import journal
 from hookserver.services.announcer import Announcer
+from hookserver.services.asset_desk import AssetDesk
 from hookserver.services.background import Background, LoopLag
 from hookserver.services.channels import Channels
 from hookserver.services.intake import Intake
@@ -47,6 +48,7 @@ from hookserver.services.summaries import moved, summaries
 from hookserver.services.system import System
 from hookserver.services.upkeep import Upkeep
 from hookserver.services.webhook_report import WebhookReport
+from hookserver.services.webhook_status import WebhookStatus
 from hookserver.services.work import PendingWork
 from hookserver.store.checkpoints import floor_seq
 from hookserver.store.datadir import DataDir
@@ -207,6 +209,8 @@ class App:
             webhooks=WebhookReport(self.projection, clock=self.clock, names=list(config.destinations)),
             routes=RouteReport(config.routes, self.reader, sources=[*config.sources, *(["jobs"] if config.jobs else [])],
                                destinations=list(config.destinations), clock=self.clock),
+            asset_desk=AssetDesk(config, lambda: self.projection.meanings["assets"]),
+            webhook_status=WebhookStatus(config, lambda: self.projection.meanings["assets"], takes=lambda: self.log.status == "ok", base=base),
             replay=Replay(self.reader, self.log.store_id, routing=self.intake.reception.routing, destinations=config.destinations,
                           append=self.log.append),
             readmission=Readmission(self.rejections, self.intake),

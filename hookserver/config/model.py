@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from hookserver.config.frameio import FrameioSource
 from hookserver.core.addresses import Network
 from hookserver.core.conditions import Condition
 from hookserver.core.fields import Field
@@ -108,7 +109,7 @@ class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
         return [self.name] if self.scheme is None else []
 
 
-Source = AgoraSource | GenericSource
+Source = AgoraSource | GenericSource | FrameioSource
 
 
 class Breaker(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hookserver.config.frameio import FrameioSource
 from hookserver.config.model import AgoraSource, Config, Destination, Jobs, Source
 from hookserver.core.retry import RetryPolicy
 
@@ -35,6 +36,8 @@ def _source(source: Source) -> dict:
              "limits": {"body": source.body, "rate": None if source.rate is None else str(source.rate)}}
     if isinstance(source, AgoraSource):
         return shown | {"apps": {app: {"verify": one.verify, "secrets": [HIDDEN] * len(one.secrets)} for app, one in source.apps.items()}}
+    if isinstance(source, FrameioSource):
+        return shown | source.shown(HIDDEN)
     shown["dedup"]["key"] = [field.text for field in source.key]
     scheme = source.scheme
     verify = "none" if scheme is None else {

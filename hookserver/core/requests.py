@@ -51,7 +51,7 @@ def header_values(headers: Sequence[tuple[str, str]], name: str) -> list[str]:
     return [value for key, value in headers if key.lower() == wanted]
 
 
-_APPLICATION = re.compile(r"/(?:(?:api|static|debug)(?:/|$)|health$|metrics$|$)|(?!/)")
+_APPLICATION = re.compile(r"/(?:(?:api|static|debug)(?:/|$)|health$|metrics$|webhook-status$|$)|(?!/)")
 
 
 def is_application(path: str) -> bool:

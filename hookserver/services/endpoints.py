@@ -7,10 +7,12 @@ import time
 
 import msgspec
 
-from hookserver.config import AgoraSource, Config, GenericSource
+from hookserver.config import Config, GenericSource, Source
+from hookserver.config.frameio import FrameioSource
 from hookserver.core.ratelimit import RateLimiter
 from hookserver.providers import jobs
 from hookserver.providers.agora import Agora
+from hookserver.providers.frameio import Frameio
 from hookserver.providers.generic import Generic
 from hookserver.providers.jobs import JobsReceiver
 from hookserver.providers.receiver import Receiver
@@ -40,9 +42,12 @@ def endpoints_of(config: Config, general: RateLimiter) -> dict[str, Endpoint]:
     return found
 
 
-def receivers_of(source: AgoraSource | GenericSource) -> dict[str, Receiver]:
+def receivers_of(source: Source) -> dict[str, Receiver]:
     """Path -> who understands what is sent there."""
     if isinstance(source, GenericSource):
         return {source.path: Generic(source.scheme, source.secrets, source.event_type, source.key, source.reject_status)}
+    if isinstance(source, FrameioSource):
+        return {source.path: Frameio(None if source.verify == "none" else source.secrets, source.tolerance, source.reject_status,
+                                     source.token is not None, source.action)}
     return {path: Agora(name, None if source.apps[name].verify == "none" else source.apps[name].secrets)
             for name, path in source.paths.items()}

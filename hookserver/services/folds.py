@@ -14,6 +14,7 @@ import msgspec
 from hookserver.core.announcements import PROVIDER as OURSELVES
 from hookserver.core.announcements import Announcement
 from hookserver.core.records import EVENT
+from hookserver.rollups.assets import Assets
 from hookserver.rollups.counts import Counts
 from hookserver.rollups.deliveries import Deliveries
 from hookserver.rollups.entry import Entry, decode_entry, decode_step, entry_decoder, minute_of
@@ -30,7 +31,7 @@ log = logging.getLogger("hookserver.projection")
 #: What senders mean, a fold for each kind of thing: songs, assets. Each has ``name``, ``version`` and ``providers``, is made with the store's
 #: id, and has ``load``, ``snapshot``, ``announcements`` (key -> what is still to be told) and ``fold(entry or step, minute, out)``.
 #: It is given the events of its providers and those that we have made, and the steps of all tasks of sources.
-MEANINGS: tuple[type, ...] = ()
+MEANINGS: tuple[type, ...] = (Assets,)
 
 VERSIONS = {fold.name: fold.version for fold in (Sessions, Counts, Queue, Deliveries, Jobs, *MEANINGS)}
 LOGGED_FAILURES = 20        # each further one is only counted
