@@ -7,6 +7,7 @@ import msgspec
 from hookserver.config.outgoing import SECRET
 from hookserver.config.secrets import Context
 from hookserver.config.sections import Key, Section
+from hookserver.config.terms import Terms
 from hookserver.config.tree import Node, Place, Table
 from hookserver.config.values import SECRETS, TEXT, URL, Kind, duration, text_of
 from hookserver.core.asset_words import LABELS, WORD, label_of, word_of
@@ -43,6 +44,7 @@ class FrameioSource(msgspec.Struct, frozen=True, kw_only=True):
     action: tuple[str, str]
     body: int | None = None  # None: limits.body
     rate: Rate | None = None  # None: limits.rate
+    terms: Terms = Terms()
     type: str = TYPE
 
     def __repr__(self) -> str:

@@ -12,6 +12,7 @@ from hookserver.config.model import AgoraApp, AgoraSource, GenericSource, Source
 from hookserver.config.outgoing import HEADER_NAME, HEADER_VALUE
 from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Key, Many, Section
+from hookserver.config.terms_keys import TERMS, take_terms
 from hookserver.config.tree import Listing, Node, Place
 from hookserver.config.values import RATE, SECRETS, Kind, choice, duration, list_of, number, size, text_of
 from hookserver.core.fields import Field, parse_field
@@ -36,9 +37,12 @@ def _build_app(values: dict, place: Place, context: Context) -> AgoraApp:
 
 def _build_source(values: dict, place: Place, context: Context) -> Source:
     name = place.key.rpartition(".")[2]
+    terms = take_terms(values)
     if values["type"] == frameio.TYPE:
-        return frameio.build(name, values, place, context)
-    return _generic(name, values, place, context) if values["type"] == "generic" else _agora(name, values, place)
+        source = frameio.build(name, values, place, context)
+    else:
+        source = _generic(name, values, place, context) if values["type"] == "generic" else _agora(name, values, place)
+    return msgspec.structs.replace(source, terms=terms)
 
 
 def _agora(name: str, values: dict, place: Place) -> AgoraSource:
@@ -148,4 +152,5 @@ SOURCE = Section({
     **frameio.KEYS,
     "dedup": Key(DEDUP, "{}", "Recognition of duplicates."),
     "limits": Key(SOURCE_LIMITS, "{}", "Limits of this source."),
-}, _build_source, later=("success", "methods", "content_types", "allow_ips", "schema", "public_url"), lead="type")
+    **TERMS,
+}, _build_source, later=("schema", "public_url"), lead="type")

@@ -32,7 +32,7 @@ class InboundRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class Answer(NamedTuple):
-    """What is sent back: ``body`` is JSON, ``headers`` come on top of Content-Type and -Length."""
+    """What is sent back. ``headers`` come on top of Content-Type and -Length; a Content-Type among them replaces application/json."""
 
     status: int
     body: bytes

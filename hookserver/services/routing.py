@@ -15,6 +15,7 @@ import msgspec
 
 from hookserver.config.model import Notify, RouteRule
 from hookserver.core.announcements import PROVIDER, not_told
+from hookserver.core.bodies import payload_of
 from hookserver.core.conditions import Step, Subject
 from hookserver.core.jsonstrict import BadJSON, parse
 from hookserver.core.records import Record
@@ -80,7 +81,7 @@ class Routing:
         verdicts = self.explain(subject_of(record)) if self._rules else []
         if record.provider == PROVIDER and self._notify.on:
             verdicts.append(self._notified(record))
-        spared = not_told(record.type, _decoded(bytes(record.payload))) if record.provider == PROVIDER else None
+        spared = not_told(record.type, payload_of(record)) if record.provider == PROVIDER else None
         chosen = dict.fromkeys(name for verdict in verdicts if verdict.matched for name in verdict.to if name != spared)
         return verdicts, (*chosen, *(name for name in record.to if "." in name))
 
@@ -114,11 +115,11 @@ def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 def subject_of(record: Record) -> Subject:
     """What routes looked at when the event came, from its record."""
     headers = {name.lower(): ",".join(values) if isinstance(values, list) else values for name, values in record.headers.items()}
-    return Subject(record.source, record.type, record.client, headers, _decoded(bytes(record.payload)))
+    return Subject(record.source, record.type, record.client, headers, payload_of(record))
 
 
 def _decoded(payload: bytes) -> object:
     try:
         return parse(payload)
     except BadJSON:
-        return None     # a later version may embed what this one does not take for JSON
+        return None
