@@ -31,6 +31,8 @@ from hookserver.config import AgoraSource, Config
 from hookserver.errors import ConfigError
 from hookserver.providers.agora_names import mappings
 from hookserver.services import journal
+from hookserver.services.announcer import Announcer
+from hookserver.services.asset_desk import AssetDesk
 from hookserver.services.background import Background, LoopLag
 from hookserver.services.channels import Channels
 from hookserver.services.intake import Intake
@@ -46,6 +48,7 @@ from hookserver.services.summaries import moved, summaries
 from hookserver.services.system import System
 from hookserver.services.upkeep import Upkeep
 from hookserver.services.webhook_report import WebhookReport
+from hookserver.services.webhook_status import WebhookStatus
 from hookserver.services.work import PendingWork
 from hookserver.store.checkpoints import floor_seq
 from hookserver.store.datadir import DataDir
@@ -177,6 +180,8 @@ class App:
         self.bodies = ThreadPoolExecutor(2, "bodies")
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
                              threads=self.bodies, read=self.reader.read)
+        self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing)
+        self.projection.subscribers.append(self.announcer.saw)
         self.upkeep = Upkeep(
             config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
             window=self._window(),
@@ -204,6 +209,8 @@ class App:
             webhooks=WebhookReport(self.projection, clock=self.clock, names=list(config.destinations)),
             routes=RouteReport(config.routes, self.reader, sources=[*config.sources, *(["jobs"] if config.jobs else [])],
                                destinations=list(config.destinations), clock=self.clock),
+            asset_desk=AssetDesk(config, lambda: self.projection.meanings["assets"]),
+            webhook_status=WebhookStatus(config, lambda: self.projection.meanings["assets"], takes=lambda: self.log.status == "ok", base=base),
             replay=Replay(self.reader, self.log.store_id, routing=self.intake.reception.routing, destinations=config.destinations,
                           append=self.log.append),
             readmission=Readmission(self.rejections, self.intake),
@@ -218,6 +225,7 @@ class App:
         self.background.run("sweep", self.door.sweep())
         self.upkeep.start(self.background)
         self.background.run("channels", self.channels.warm())
+        self.background.run("announcer", self.announcer.run())
 
     # -- while it runs ---------------------------------------------------------------------------
 

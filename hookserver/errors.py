@@ -35,6 +35,8 @@ CODES: dict[str, tuple[int, str]] = {
     "token_required": (401, "This path needs the admin token."),
     "cross_origin": (403, "A state-changing request came from another site."),
     "address_denied": (403, "This address is not on the source's list."),
+    # what its source does with it
+    "filtered": (200, "The source's own conditions drop it."),
     # storage and life cycle
     "store_unavailable": (503, "The store cannot take the event now."),
     "commit_timeout": (503, "The write did not finish in time; its fate is unknown."),

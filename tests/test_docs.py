@@ -96,7 +96,7 @@ def test_http_table_is_the_route_table():
             named[re.sub(r"\{\w+\}", "{}", path)] = {"public": Access.PUBLIC, "signed": Access.SIGNED, "token": Access.ADMIN}[row[1]]
     routes = {re.sub(r"\([^)]*\)", "{}", row.pattern): row.access for row in TABLE if not row.pattern.startswith("/static/")}
     # these are no rows; they are signed, or say verify: none
-    hooks = dict.fromkeys(("/{}/webhooks", "/hooks/{}", "/api/v1/generate-descriptions"), Access.SIGNED)
+    hooks = dict.fromkeys(("/{}/webhooks", "/hooks/{}", "/frameio-webhook", "/api/v1/generate-descriptions"), Access.SIGNED)
     assert named == routes | hooks
 
 

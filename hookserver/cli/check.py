@@ -148,7 +148,8 @@ def secret_scalars(root: tree.Table):
     sources = root.entries.get("sources")
     for source, settings in sources.entries.items() if sources else ():
         apps, verify = settings.entries.get("apps"), settings.entries.get("verify")
-        for name, holder in apps.entries.items() if apps else [(source, verify)]:
+        own = settings if "secrets" in settings.entries else verify
+        for name, holder in apps.entries.items() if apps else [(source, own)]:
             secrets = holder.entries.get("secrets") if isinstance(holder, tree.Table) else None
             for scalar in secrets.items if secrets else ():
                 yield source, name, scalar

@@ -46,7 +46,7 @@ def routes_today(args: argparse.Namespace) -> tuple[Path, Routing] | None:
         conf = read_config(args)
     except ConfigError:
         return None     # a copy of the data can be looked at anywhere
-    return conf.file, Routing(conf.routes)
+    return conf.file, Routing(conf.routes, conf.notify)
 
 
 def story_of_event(found: Found, today: tuple[Path, Routing] | None, work: list[WorkNote]) -> list[str]:
@@ -55,8 +55,8 @@ def story_of_event(found: Found, today: tuple[Path, Routing] | None, work: list[
     lines = [f"{record.id}: accepted, and on disk", "", row("what", f"{record.type or record.kind}, {title_of(record)}"),
              row("when", f"{record.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC")]
     if record.kind == EVENT:
-        lines += [row("request", f"{record.method} {record.path} from {record.client}, {record.size} bytes"), "",
-                  "The checks, in their order:"]
+        lines += [row("request", f"{record.method} {record.path} from {record.client}, {record.size} bytes" if record.method else
+                      "none: it was made by hookserver"), "", "The checks, in their order:"]
         lines += [row(name, verdict) for name, verdict in verdicts(record)]
         lines += trace(record, *today) if today else ["", "Its routes: there is no configuration to read them from."]
         lines += ["", "What was done with it:", *map(done, work)] if work else []

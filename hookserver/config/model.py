@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from hookserver.config.frameio import FrameioSource
+from hookserver.config.terms import Terms
 from hookserver.core.addresses import Network
 from hookserver.core.conditions import Condition
 from hookserver.core.fields import Field
@@ -64,6 +66,7 @@ class AgoraSource(msgspec.Struct, frozen=True):
     dedup_window: float
     body: int | None = None  # None: limits.body
     rate: Rate | None = None  # None: limits.rate
+    terms: Terms = Terms()
     type: str = "agora"
 
     @property
@@ -92,6 +95,7 @@ class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
     dedup_window: float
     body: int | None = None  # None: limits.body
     rate: Rate | None = None  # None: limits.rate
+    terms: Terms = Terms()
     type: str = "generic"
 
     def __repr__(self) -> str:
@@ -108,7 +112,7 @@ class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
         return [self.name] if self.scheme is None else []
 
 
-Source = AgoraSource | GenericSource
+Source = AgoraSource | GenericSource | FrameioSource
 
 
 class Breaker(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hookserver.config.sections import suggestion
 from hookserver.config.tree import Listing, Place, Table
+from hookserver.core.announcements import PROVIDER, TYPES
 
 ALL = "*"
 JOBS = "jobs"   # the source of the job service's events
@@ -13,10 +14,11 @@ def check(values: dict, root: Table) -> None:
     """``values`` are those of the root section. Raises ConfigError that names the place."""
     _check_paths(values["sources"], root)
     sources, destinations = {*values["sources"]}, {*values["destinations"]}
-    if values["jobs"] is not None:
-        if JOBS in sources:
-            raise root.entries["sources"].key_places[JOBS].error("is the name of the job service's own source", "choose another name")
-        sources.add(JOBS)
+    own = {PROVIDER: "of what hookserver itself has to tell"} | ({JOBS: "of the job service"} if values["jobs"] is not None else {})
+    for name, whose in own.items():
+        if name in sources:
+            raise root.entries["sources"].key_places[name].error(f"is the name of the source {whose}", "choose another name")
+        sources.add(name)
     rules = list(zip(values["routes"], root.entries["routes"].items)) if values["routes"] else []
     for rule, table in rules:
         for place, name in _placed(rule.sources, table, "from"):
@@ -39,6 +41,9 @@ def warnings(values: dict) -> list[str]:
     found += [f"sources.{source.name}.dedup.window is longer than store.retention: after a rebuild, copies of events "
               "that were removed from the log are not recognised"
               for source in values["sources"].values() if retention is not None and source.dedup_window > retention]
+    types = {source.type for source in values["sources"].values()}
+    found += [f"notify.on: nothing tells {type}, because no source is of the type {TYPES[type]}"
+              for type in values["notify"].on if TYPES[type] not in (None, *types)]
     used = {name for route in values["routes"] for name in route.to} | {*values["notify"].to}
     return found + [f"destinations.{name}: no route leads here, and notify does not name it"
                     for name in values["destinations"] if name not in used]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from hookserver.config.frameio import FrameioSource
 from hookserver.config.model import AgoraSource, Config, Destination, Jobs, Source
+from hookserver.config.terms import Terms
 from hookserver.core.retry import RetryPolicy
 
 HIDDEN = "[hidden]"
+MOST = 20   # addresses of a list that are shown
 
 
 def masked(config: Config) -> dict:
@@ -32,9 +35,11 @@ def masked(config: Config) -> dict:
 
 def _source(source: Source) -> dict:
     shown = {"type": source.type, "dedup": {"window": source.dedup_window},
-             "limits": {"body": source.body, "rate": None if source.rate is None else str(source.rate)}}
+             "limits": {"body": source.body, "rate": None if source.rate is None else str(source.rate)}} | _terms(source.terms)
     if isinstance(source, AgoraSource):
         return shown | {"apps": {app: {"verify": one.verify, "secrets": [HIDDEN] * len(one.secrets)} for app, one in source.apps.items()}}
+    if isinstance(source, FrameioSource):
+        return shown | source.shown(HIDDEN)
     shown["dedup"]["key"] = [field.text for field in source.key]
     scheme = source.scheme
     verify = "none" if scheme is None else {
@@ -42,6 +47,20 @@ def _source(source: Source) -> dict:
         "prefix": scheme.prefix, "secrets": [HIDDEN] * len(source.secrets)}
     return shown | {"path": source.path, "verify": verify, "reject_status": source.reject_status,
                     "event_type": None if source.event_type is None else source.event_type.text}
+
+
+def _terms(terms: Terms) -> dict:
+    """Those that the source says."""
+    addresses, success = terms.allow_ips, terms.success
+    shown = {"methods": terms.methods, "content_types": terms.content_types and sorted(terms.content_types),
+             "allow_ips": addresses and _some([str(network) for network in addresses.networks]),
+             "drop": terms.drop and "conditions",
+             "success": success and {"status": success.status, "content_type": success.content_type, "bytes": len(success.body)}}
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _some(texts: list[str]) -> list[str]:
+    return texts if len(texts) <= MOST else [*texts[:MOST], f"and {len(texts) - MOST} more"]
 
 
 def _destination(destination: Destination) -> dict:

@@ -7,16 +7,20 @@ from typing import NamedTuple
 
 import msgspec
 
+from hookserver.config import frameio
 from hookserver.config.model import AgoraApp, AgoraSource, GenericSource, Source
 from hookserver.config.outgoing import HEADER_NAME, HEADER_VALUE
 from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Key, Many, Section
+from hookserver.config.terms_keys import TERMS, take_terms
 from hookserver.config.tree import Listing, Node, Place
 from hookserver.config.values import RATE, SECRETS, Kind, choice, duration, list_of, number, size, text_of
 from hookserver.core.fields import Field, parse_field
 from hookserver.core.requests import is_application
 from hookserver.core.signatures import HmacScheme
 from hookserver.providers.presets import PRESETS
+
+WINDOW = 7 * 86_400   # seconds for which copies of an event are known
 
 LIMIT_KINDS = {"body": size(1024), "rate": RATE}
 
@@ -33,7 +37,12 @@ def _build_app(values: dict, place: Place, context: Context) -> AgoraApp:
 
 def _build_source(values: dict, place: Place, context: Context) -> Source:
     name = place.key.rpartition(".")[2]
-    return _generic(name, values, place, context) if values["type"] == "generic" else _agora(name, values, place)
+    terms = take_terms(values)
+    if values["type"] == frameio.TYPE:
+        source = frameio.build(name, values, place, context)
+    else:
+        source = _generic(name, values, place, context) if values["type"] == "generic" else _agora(name, values, place)
+    return msgspec.structs.replace(source, terms=terms)
 
 
 def _agora(name: str, values: dict, place: Place) -> AgoraSource:
@@ -41,7 +50,7 @@ def _agora(name: str, values: dict, place: Place) -> AgoraSource:
         raise place.below("apps", place.line).error("names no app", 'apps: {"<app id>": {secrets: […]}}')
     if values["dedup"]["key"] is not None:
         raise place.below("dedup.key", place.line).error("is not a key here; Agora's notices carry an id of their own")
-    return AgoraSource(name=name, apps=values["apps"], dedup_window=values["dedup"]["window"], **values["limits"])
+    return AgoraSource(name=name, apps=values["apps"], dedup_window=values["dedup"]["window"] or WINDOW, **values["limits"])
 
 
 class _Verify(NamedTuple):
@@ -52,6 +61,8 @@ class _Verify(NamedTuple):
 
 def _generic(name: str, values: dict, place: Place, context: Context) -> GenericSource:
     verify = values["verify"]
+    if verify is None:
+        raise place.below("verify", place.line).error("is missing", SOURCE.keys["verify"].meaning)
     if verify == "none":
         context.warn(place, "takes unsigned requests (verify: none): anybody can send events")
         verify = _Verify(None, (), None)
@@ -63,7 +74,7 @@ def _generic(name: str, values: dict, place: Place, context: Context) -> Generic
     return GenericSource(
         name=name, path=values["path"] or f"/hooks/{name}", scheme=verify.scheme, secrets=verify.secrets, preset=verify.preset,
         event_type=event_type, key=key, reject_status=values["reject_status"] or (preset.reject_status if preset else 401),
-        dedup_window=values["dedup"]["window"], **values["limits"])
+        dedup_window=values["dedup"]["window"] or WINDOW, **values["limits"])
 
 
 def _build_verify(values: dict, place: Place, context: Context) -> _Verify:
@@ -122,7 +133,7 @@ SOURCE_LIMITS = Section({
 
 DEDUP = Section({
     "key": Key(FIELDS, "", "Fields that are the same in copies of one event; default: those of the preset, else no two events are copies."),
-    "window": Key(duration(1), "7d", "For how long a second copy of an event is recognised and not kept again."),
+    "window": Key(duration(1), "", "For how long a second copy of an event is recognised and not kept again; default: 7d, of frameio 2m."),
 }, lambda values, place, context: values)
 
 APP = Section({
@@ -131,13 +142,15 @@ APP = Section({
 }, _build_app)
 
 SOURCE = Section({
-    "type": Key(choice("agora", "generic", later=("acrcloud", "frameio")), REQUIRED, "Kind of sender; generic is one that is described here."),
+    "type": Key(choice("agora", "frameio", "generic", later=("acrcloud",)), REQUIRED, "Kind of sender; generic is one that is described here."),
     "apps": Key(Many(APP, "<app id>", r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ or -"), REQUIRED,
                 "Agora projects; each posts to /<app id>/webhooks.", ("agora",)),
-    "path": Key(OWN_PATH, "", "Where its requests are posted to; default: /hooks/<name>.", ("generic",)),
-    "verify": Key(VERIFY, REQUIRED, "How it signs; none takes unsigned requests and is shown as a warning.", ("generic",)),
+    "path": Key(OWN_PATH, "", "Where its requests are posted to; default: /hooks/<name>, of frameio /frameio-webhook.", ("generic", "frameio")),
+    "verify": Key(VERIFY, "", "How it signs, needed of generic; none takes unsigned requests and is shown as a warning.", ("generic", "frameio")),
     "event_type": Key(FIELD, "", "Field that names the type of an event; default: that of the preset, else all are of type event.", ("generic",)),
-    "reject_status": Key(number(400, 499), "", "Answer to a wrong signature; default: that of the preset, else 401.", ("generic",)),
+    "reject_status": Key(number(400, 499), "", "Answer to a wrong signature; default: that of the preset, else 401.", ("generic", "frameio")),
+    **frameio.KEYS,
     "dedup": Key(DEDUP, "{}", "Recognition of duplicates."),
     "limits": Key(SOURCE_LIMITS, "{}", "Limits of this source."),
-}, _build_source, later=("success", "methods", "content_types", "allow_ips", "schema", "public_url"), lead="type")
+    **TERMS,
+}, _build_source, later=("schema", "public_url"), lead="type")

@@ -11,12 +11,9 @@ from hookserver.config.sections import REQUIRED, Each, Key, Many, Section
 from hookserver.config.sources import LIMIT_KINDS, SOURCE
 from hookserver.config.tree import Place
 from hookserver.config.values import (FILE, NAMES, NETWORKS, PATH, TEXT, URL, choices, duration, number, size)
+from hookserver.core.announcements import TYPES
 
 NAME, NAME_WORDS = r"[a-z0-9][a-z0-9_-]{0,31}", "1 to 32 lower-case letters, digits, _ or -"
-
-#: Kinds of notice that this version gives, and those of the contract that come later.
-NOTICES = ("destination.disabled",)
-LATER_NOTICES = ("song.analyzed", "song.failed", "asset.status")
 
 
 def _build_server(values: dict, place: Place, context: Context) -> Server:
@@ -69,7 +66,8 @@ GUARD = Section({
 }, lambda values, place, context: values["allow"])
 
 NOTIFY = Section({
-    "on": Key(choices(*NOTICES, later=LATER_NOTICES), REQUIRED, "What is told: destination.disabled, when a destination was switched off."),
+    "on": Key(choices(*TYPES), REQUIRED, "What is told: song.analyzed, song.no_results, song.failed (of acrcloud sources); asset.status, when an "
+              "asset's status has changed (frameio); destination.disabled, when a destination was switched off."),
     "to": Key(NAMES, REQUIRED, "Destinations that are told."),
 }, lambda values, place, context: Notify(**values))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -52,6 +52,35 @@ def is_trusted(address: Address | None, trusted: Sequence[Network]) -> bool:
     """Whether the address lies in one of the networks."""
     return address is not None and any(
         address.version == network.version and address in network for network in trusted)
+
+
+class AddressSet:
+    """Many networks, looked through in a time that does not grow with their number."""
+
+    def __init__(self, networks: Iterable[Network]):
+        self.networks = tuple(dict.fromkeys(networks))
+        self._by_size: dict[tuple[int, int], dict[int, Network]] = {}   # (version, bits behind the prefix) -> prefix -> network
+        for network in self.networks:
+            rest = network.max_prefixlen - network.prefixlen
+            self._by_size.setdefault((network.version, rest), {})[int(network.network_address) >> rest] = network
+
+    def __repr__(self) -> str:
+        return f"AddressSet({len(self.networks)} networks)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AddressSet) and set(other.networks) == set(self.networks)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.networks))
+
+    def holder(self, text: str) -> Network | None:
+        """One of the networks that hold the address in ``text``; None when none does, or it is no address."""
+        address = parse_address(text)
+        if address is None:
+            return None
+        number = int(address)
+        found = (prefixes.get(number >> rest) for (version, rest), prefixes in self._by_size.items() if version == address.version)
+        return next((network for network in found if network is not None), None)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -14,7 +14,12 @@ import msgspec
 
 from hookserver.core.records import Draft, event_draft
 
-PROVIDER = "hookserver"     # of events that we have made
+PROVIDER = "hookserver"     # of events that we have made; also the source of those that concern no sender
+DISABLED = "destination.disabled"
+
+#: Type -> the type of source that it comes from, None for this server itself.
+TYPES: dict[str, str | None] = {
+    "song.analyzed": "acrcloud", "song.no_results": "acrcloud", "song.failed": "acrcloud", "asset.status": "frameio", DISABLED: None}
 
 
 class Announcement(msgspec.Struct, frozen=True, gc=False):
@@ -30,3 +35,15 @@ def announcement_draft(told: Announcement, to: Sequence[str]) -> Draft:
     """Its event. ``to``: names of destinations."""
     return event_draft(source=told.source, provider=PROVIDER, type=told.type, key=told.key, method="", path="", client="", headers=(),
                        body=told.payload, is_json=True, checks={"signature": "made by hookserver"}, to=to)
+
+
+def text_of(payload: dict) -> str:
+    """Its sentence."""
+    text = payload.get("text")
+    return text if isinstance(text, str) else ""
+
+
+def not_told(type: str, payload: object) -> str | None:
+    """The destination that must not be told: of a destination that was switched off, itself."""
+    name = payload.get("destination") if type == DISABLED and isinstance(payload, dict) else None
+    return name if isinstance(name, str) else None

@@ -1,4 +1,4 @@
-"""What people read of an event or a notice: a title, and some of its fields. A notice brings its own ``text``.
+"""What people read of an event or a notice: a title, and some of its fields. Notices, and events that we have made, bring their own ``text``.
 
 Senders are hostile: a value is one line, without control characters and without marks that turn the direction of the text, and it
 is cut. How a mark-up language is kept out is the matter of who sends the message.
@@ -15,6 +15,7 @@ from itertools import islice
 
 import msgspec
 
+from hookserver.core.announcements import PROVIDER
 from hookserver.core.records import iso_ms
 from hookserver.core.tasks import NOTICE
 from hookserver.core.templates import Values
@@ -42,12 +43,19 @@ class Message(msgspec.Struct, frozen=True):
 def message(values: Values) -> Message:
     """The message about a record, for one attempt of a task."""
     payload, text, title = values.payload, "", f"{values.record.source}: {values.type}"
-    if values.task.kind == NOTICE:
+    if is_ours(values):
         told = payload if isinstance(payload, dict) else {}
-        title, text = _text(told.get("type")) or "A notice", _text(told.get("text"))
+        text = _text(told.get("text"))
+        if not values.record.source or values.record.source == PROVIDER:
+            title = _text(told.get("type")) or "A notice"
         payload = {name: value for name, value in told.items() if name not in ("type", "text")} if told else payload
     facts = tuple((one_line(name, LONGEST_NAME), one_line(value, LONGEST_VALUE)) for name, value in islice(_leaves(payload, "", DEPTH), MOST_FACTS))
     return Message(one_line(title, LONGEST_TITLE), one_line(text, LONGEST_TEXT), facts, f"{values.record.id} · {iso_ms(values.record.at_ms)}")
+
+
+def is_ours(values: Values) -> bool:
+    """Whether we say it ourselves: then a destination's templates, which are about what senders send, do not fit."""
+    return values.task.kind == NOTICE or values.record.provider == PROVIDER
 
 
 def one_line(text: str, longest: int) -> str:

@@ -32,7 +32,7 @@ class InboundRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class Answer(NamedTuple):
-    """What is sent back: ``body`` is JSON, ``headers`` come on top of Content-Type and -Length."""
+    """What is sent back. ``headers`` come on top of Content-Type and -Length; a Content-Type among them replaces application/json."""
 
     status: int
     body: bytes
@@ -51,7 +51,7 @@ def header_values(headers: Sequence[tuple[str, str]], name: str) -> list[str]:
     return [value for key, value in headers if key.lower() == wanted]
 
 
-_APPLICATION = re.compile(r"/(?:(?:api|static|debug)(?:/|$)|health$|metrics$|$)|(?!/)")
+_APPLICATION = re.compile(r"/(?:(?:api|static|debug)(?:/|$)|health$|metrics$|webhook-status$|$)|(?!/)")
 
 
 def is_application(path: str) -> bool:

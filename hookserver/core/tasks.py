@@ -166,15 +166,16 @@ def changed_draft(task: str, change: str) -> Draft:
     return Draft(CHANGED, _members(_Changed(task, change)), b"null")
 
 
-class _DestinationChanged(msgspec.Struct, gc=False):
+class _DestinationChanged(msgspec.Struct, omit_defaults=True, gc=False):
     target: str
     state: str
     why: str
+    announce: bool = False
 
 
-def destination_draft(target: str, state: str, why: str) -> Draft:
-    """``state``: ``enabled`` or ``disabled``."""
-    return Draft(DESTINATION_CHANGED, _members(_DestinationChanged(target, state, _clean(why[:NOTE]))), b"null")
+def destination_draft(target: str, state: str, why: str, *, announce: bool = False) -> Draft:
+    """``state``: ``enabled`` or ``disabled``. ``announce``: nobody has asked for it, so people are to be told."""
+    return Draft(DESTINATION_CHANGED, _members(_DestinationChanged(target, state, _clean(why[:NOTE]), announce)), b"null")
 
 
 def _members(head: msgspec.Struct) -> bytes:

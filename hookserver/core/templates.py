@@ -1,7 +1,7 @@
 """Text with fields of an event in braces: request bodies, arguments, messages, subjects.
 
 ``{source}`` ``{type}`` ``{id}`` ``{app}`` ``{key}`` ``{seq}`` ``{at}`` ``{method}`` ``{path}`` ``{client}`` are the event's own,
-``{header.X-Name}`` is one of its headers, ``{body}`` its raw body, ``{payload}`` the JSON in it and ``{payload.a.b[0]}`` a part of that;
+``{header.X-Name}`` is one of its headers, ``{body}`` its raw body, ``{payload}`` the JSON or the form in it and ``{payload.a.b[0]}`` a part of that;
 ``{task}`` ``{attempt}`` ``{destination}`` tell of the delivery. ``{payload.a|json}`` is the value as JSON text, with quotes, for use in a JSON body.
 What is not there is empty, as ``|json`` it is null. A brace that starts no field stays as it is, so JSON can be written
 plainly; ``{{`` is one brace where it would start a field.
@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Callable
 
-from hookserver.core import jsonstrict
+from hookserver.core.bodies import payload_of
 from hookserver.core.fields import ABSENT, parse_field, walk
 from hookserver.core.records import EVENT, Record, decode, iso_ms, raw_body
 from hookserver.core.tasks import Task
@@ -39,11 +39,8 @@ class Values:
 
     @functools.cached_property
     def payload(self) -> object:
-        """The decoded JSON body; None when it is not JSON."""
-        try:
-            return jsonstrict.parse(bytes(self.record.payload))
-        except jsonstrict.BadJSON:
-            return None
+        """What fields see of the body: JSON, or a form; None when it is neither."""
+        return payload_of(self.record)
 
     @functools.cached_property
     def headers(self) -> dict[str, str]:

@@ -10,7 +10,8 @@ import msgspec
 from hookserver.core.fields import ABSENT, Field, walk
 from hookserver.core.requests import Answer, InboundRequest
 from hookserver.core.signatures import NOT_CHECKED, HmacScheme, check_hmac
-from hookserver.providers.receiver import JSON_ONLY, Examined, Unfit, key_of, parse_body, refusal_of, stored
+from hookserver.providers.bodies import read_body
+from hookserver.providers.receiver import JSON_ONLY, Examined, Unfit, key_of, refusal_of, stored
 
 NAME = "generic"
 UNTYPED = "event"   # the type of an event that does not say
@@ -40,12 +41,14 @@ class Generic(msgspec.Struct, frozen=True):
             verdict = check_hmac(self.scheme, request.header(self.scheme.header), request.body, self.secrets)
             if not verdict.ok:
                 return refusal_of(verdict, self.reject_status)
-        value = parse_body(request.body)
-        if type(value) is Unfit:
-            return value
+        body = read_body(request, self.content_types)
+        if type(body) is Unfit:
+            return body
+        value = body.value
         parts = [_find(field, request, value) for field in self.key]
         key = None if not parts or any(part is ABSENT or part is None or part == "" for part in parts) else key_of(parts)
-        return Examined(verdict, UNTYPED if self.event_type is None else type_text(_find(self.event_type, request, value)), key, value)
+        return Examined(verdict, UNTYPED if self.event_type is None else type_text(_find(self.event_type, request, value)), key, value,
+                        is_json=body.is_json)
 
     def kept(self, request: InboundRequest) -> InboundRequest:
         return request

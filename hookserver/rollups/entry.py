@@ -51,6 +51,7 @@ class Step(msgspec.Struct, gc=False):
     to: tuple[str, ...] = ()
     why: str = ""
     again: str | None = None
+    announce: bool = False
     payload: msgspec.Raw = msgspec.Raw(b"null")
 
 

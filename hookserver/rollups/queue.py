@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from hookserver.core.announcements import DISABLED, PROVIDER, Announcement
 from hookserver.core.records import EVENT, event_id, iso_ms
 from hookserver.core.tasks import (
     ANSWERED, ATTEMPTED, CANCELLED, CHANGED, DELIVERY, DESTINATION_CHANGED, ENDED, MADE, NOTICE, WAITING, WEBHOOK, WORKER, Task, record_seq, task_id)
@@ -21,7 +22,7 @@ from hookserver.rollups.entry import Entry, Step, at_ms, day_of
 from hookserver.rollups.rows import directory
 
 NAME = "queue"
-VERSION = 1
+VERSION = 2
 
 KINDS = frozenset({MADE, ATTEMPTED, ANSWERED, CHANGED, DESTINATION_CHANGED})    # of records that are a ``Step``
 ROWS = "deliveries"         # rows of tasks that have ended
@@ -65,8 +66,8 @@ def partition(target: str, day: str) -> str:
 
 class Queue:
     """See the head of this file. To be read: ``tasks``, id -> task, in the order of birth; ``by_target``, target ->
-    ids; ``disabled``, destination -> why; ``tries``, id -> seqs of the records about it. ``strays`` counts records
-    about tasks that had ended.
+    ids; ``disabled``, destination -> why; ``tries``, id -> seqs of the records about it; ``announcements``, key -> what is still to
+    be told. ``strays`` counts records about tasks that had ended.
     """
 
     name, version = NAME, VERSION
@@ -79,6 +80,7 @@ class Queue:
         self.by_target: dict[str, dict[str, None]] = {}
         self.disabled: dict[str, str] = {}
         self.tries: dict[str, tuple[int, ...]] = {}
+        self.announcements: dict[str, Announcement] = {}
         self._carried: dict[str, int] = {}          # task -> seq of the earlier record whose content it carries
         self._changed: dict[str, None] | None = None
 
@@ -97,6 +99,8 @@ class Queue:
         if kind == EVENT:
             if entry.to:
                 self._make(entry, "", DELIVERY)
+            if entry.provider == PROVIDER:
+                self.announcements.pop(entry.key, None)
         elif kind == ATTEMPTED or kind == ANSWERED:
             self._tried(entry, minute, out)
         elif kind == MADE:
@@ -172,8 +176,16 @@ class Queue:
     def _switch(self, step: Step) -> None:
         if step.state == "disabled":
             self.disabled[step.target] = step.why
+            if step.announce:
+                self._announce(step)
         else:
             self.disabled.pop(step.target, None)
+
+    def _announce(self, step: Step) -> None:
+        key = f"{DISABLED} {event_id(self.store_id, step.seq)}"
+        text = f"The destination {step.target} was disabled: it {step.why}. What is meant for it is kept until it is enabled again."
+        told = {"type": DISABLED, "destination": step.target, "why": step.why, "text": text}
+        self.announcements[key] = Announcement(PROVIDER, DISABLED, key, _encode(told))
 
     # -- asking -----------------------------------------------------------------------------------
 
@@ -199,7 +211,7 @@ class Queue:
 
     def snapshot(self) -> Snapshot:
         """A copy that goes on being true while the fold goes on: a few shallow copies."""
-        return Snapshot(Head(self.version, self.seq, self.strays, self.disabled.copy()), self.tasks.copy(), self.tries.copy())
+        return Snapshot(Head(self.version, self.seq, self.strays, self.disabled.copy(), self.announcements.copy()), self.tasks.copy(), self.tries.copy())
 
     @classmethod
     def load(cls, lines: Iterable[bytes], store_id: str) -> Queue:
@@ -214,7 +226,7 @@ class Queue:
             else:
                 if saved.version != cls.version:
                     raise ValueError(f"version {saved.version} of the queue fold")
-                self.seq, self.strays, self.disabled = saved.seq, saved.strays, saved.disabled
+                self.seq, self.strays, self.disabled, self.announcements = saved.seq, saved.strays, saved.disabled, saved.announcements
         return self
 
 
@@ -225,6 +237,7 @@ class Head(msgspec.Struct, tag_field="saved", tag="queue", gc=False):
     seq: int
     strays: int
     disabled: dict[str, str]
+    announcements: dict[str, Announcement] = {}
 
 
 class SavedTask(msgspec.Struct, tag_field="saved", tag="task", omit_defaults=True, gc=False):

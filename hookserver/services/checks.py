@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from hookserver.core.announcements import PROVIDER
+from hookserver.core.bodies import payload_of
 from hookserver.core.records import Record
 from hookserver.providers import jobs
 from hookserver.store.rejections import Rejection
@@ -23,6 +25,7 @@ EARLY = (
     Stage("method", ("method_not_allowed",)),
     Stage("content type", ("unsupported_type", "unsupported_encoding")),
     Stage("size", ("too_large",)),
+    Stage("address", ("address_denied",)),
     Stage("rate", ("rate_limited",)),
     Stage("body", ("body_timeout", "bad_request")),
 )
@@ -31,6 +34,7 @@ STAGES = (
     *EARLY,
     Stage("signature", ("signature_missing", "signature_mismatch")),
     Stage("JSON", ("bad_json",)),
+    Stage("filter", ("filtered",)),
 )
 #: A job carries its signature inside, so it is parsed first.
 STAGES_OF_JOBS = (
@@ -52,17 +56,36 @@ class Check(msgspec.Struct, frozen=True):
 
 def checks_of(record: Record) -> list[Check]:
     """The verdicts on an event. What its record does not say follows from its being there."""
-    app = f", app {record.app}" if record.app else ""
+    if record.provider == PROVIDER:
+        return [Check("made", True, "by hookserver, from what it has in its log; nobody sent it"), Check("stored", True, f"synced as seq {record.seq}")]
+    app, told = f", app {record.app}" if record.app else "", record.checks
     checks = [Check("path", True, f"source {record.source} ({record.provider}){app}")]
-    checks += [Check(stage.name, True, "passed") for stage in EARLY]
-    checks += [Check(name, None if text.startswith("not checked") else True, text) for name, text in record.checks.items()]
-    if record.raw_b64 is None and bytes(record.payload) != b"null":
-        checks.append(Check("JSON", True, "strict JSON"))
+    checks += [Check(stage.name, True, told.pop(stage.name, "passed")) for stage in EARLY if stage.name != "address" or "address" in told]
+    checks += [_verdict(name, told.pop(name)) for name in ("signature",) if name in told]
+    checks.append(Check("JSON", True, "strict JSON") if is_json(record) else Check("content", True, content_words(record)))
+    checks += [_verdict(name, text) for name, text in told.items()]
     if record.key:
         checks.append(Check("duplicate", True, f"first with the key {record.key} within the window"))
     else:
         checks.append(Check("duplicate", None, "it has no key, so it counts as new"))
-    return checks + [Check("stored", True, f"synced as seq {record.seq}; after that it was answered {202 if record.job else 200}")]
+    return checks + [Check("stored", True, f"synced as seq {record.seq}; after that it was answered {202 if record.job else 'as a success'}")]
+
+
+def _verdict(name: str, text: str) -> Check:
+    return Check(name, None if text.startswith("not checked") else True, text)
+
+
+def is_json(record: Record) -> bool:
+    """Whether the body is the payload; else ``null`` stands for it."""
+    return record.raw_b64 is None and (bytes(record.payload) != b"null" or record.raw is None)
+
+
+def content_words(record: Record) -> str:
+    """What a body is that is no JSON."""
+    fields = payload_of(record)
+    if not isinstance(fields, dict):
+        return "no JSON: kept byte for byte" if record.size else "empty"
+    return f"{'a form' if record.size else 'a query'} of {len(fields)} field{'' if len(fields) == 1 else 's'}"
 
 
 def checks_of_rejection(refused: Rejection) -> list[Check]:

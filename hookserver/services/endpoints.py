@@ -7,13 +7,17 @@ import time
 
 import msgspec
 
-from hookserver.config import AgoraSource, Config, GenericSource
+from hookserver.config import Config, GenericSource, Source
+from hookserver.config.frameio import FrameioSource
+from hookserver.config.terms import Terms
 from hookserver.core.ratelimit import RateLimiter
+from hookserver.core.requests import Answer
 from hookserver.providers import jobs
 from hookserver.providers.agora import Agora
+from hookserver.providers.frameio import Frameio
 from hookserver.providers.generic import Generic
 from hookserver.providers.jobs import JobsReceiver
-from hookserver.providers.receiver import Receiver
+from hookserver.providers.receiver import Examined, Receiver
 
 
 class Endpoint(msgspec.Struct, frozen=True, gc=False):
@@ -24,6 +28,19 @@ class Endpoint(msgspec.Struct, frozen=True, gc=False):
     limit: int
     window: float
     limiter: RateLimiter
+    terms: Terms = Terms()
+
+    def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
+        """The answer to what is on disk, as the event with this id."""
+        if examined.answer is not None:
+            return examined.answer
+        return own_success(self.terms) or self.receiver.success(examined, event, duplicate)
+
+
+def own_success(terms: Terms) -> Answer | None:
+    """The answer that the source has in place of the usual one."""
+    own = terms.success
+    return None if own is None else Answer(own.status, own.body, {"Content-Type": own.content_type})
 
 
 def endpoints_of(config: Config, general: RateLimiter) -> dict[str, Endpoint]:
@@ -33,16 +50,26 @@ def endpoints_of(config: Config, general: RateLimiter) -> dict[str, Endpoint]:
         limiter = general if source.rate is None else RateLimiter(source.rate)
         limit = config.limits.body if source.body is None else source.body
         for path, receiver in receivers_of(source).items():
-            found[path] = Endpoint(source.name, receiver, limit, source.dedup_window, limiter)
+            found[path] = Endpoint(source.name, _on(source.terms, receiver), limit, source.dedup_window, limiter, source.terms)
     if config.jobs is not None:
         receiver = JobsReceiver(config.jobs.secrets, config.jobs.max_lots, lambda: jobs.job_id(time.time_ns() // 1_000_000, secrets.token_bytes(16)))
         found[jobs.PATH] = Endpoint(jobs.NAME, receiver, config.limits.body, config.jobs.idempotency, general)
     return found
 
 
-def receivers_of(source: AgoraSource | GenericSource) -> dict[str, Receiver]:
+def _on(terms: Terms, receiver: Receiver) -> Receiver:
+    """The receiver with the methods and content types that the source says."""
+    said = {"methods": terms.methods, "content_types": terms.content_types}
+    said = {name: value for name, value in said.items() if value is not None}
+    return msgspec.structs.replace(receiver, **said) if said else receiver
+
+
+def receivers_of(source: Source) -> dict[str, Receiver]:
     """Path -> who understands what is sent there."""
     if isinstance(source, GenericSource):
         return {source.path: Generic(source.scheme, source.secrets, source.event_type, source.key, source.reject_status)}
+    if isinstance(source, FrameioSource):
+        return {source.path: Frameio(None if source.verify == "none" else source.secrets, source.tolerance, source.reject_status,
+                                     source.token is not None, source.action)}
     return {path: Agora(name, None if source.apps[name].verify == "none" else source.apps[name].secrets)
             for name, path in source.paths.items()}

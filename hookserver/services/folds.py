@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import msgspec
 
 from hookserver.core.announcements import PROVIDER as OURSELVES
+from hookserver.core.announcements import Announcement
 from hookserver.core.records import EVENT
+from hookserver.rollups.assets import Assets
 from hookserver.rollups.counts import Counts
 from hookserver.rollups.deliveries import Deliveries
 from hookserver.rollups.entry import Entry, decode_entry, decode_step, entry_decoder, minute_of
@@ -29,7 +31,7 @@ log = logging.getLogger("hookserver.projection")
 #: What senders mean, a fold for each kind of thing: songs, assets. Each has ``name``, ``version`` and ``providers``, is made with the store's
 #: id, and has ``load``, ``snapshot``, ``announcements`` (key -> what is still to be told) and ``fold(entry or step, minute, out)``.
 #: It is given the events of its providers and those that we have made, and the steps of all tasks of sources.
-MEANINGS: tuple[type, ...] = ()
+MEANINGS: tuple[type, ...] = (Assets,)
 
 VERSIONS = {fold.name: fold.version for fold in (Sessions, Counts, Queue, Deliveries, Jobs, *MEANINGS)}
 LOGGED_FAILURES = 20        # each further one is only counted
@@ -107,7 +109,7 @@ class Folds:
             self._fail(self.counts.name, entry.seq, error)
         if entry.provider in self._of_provider:
             self._fold_meaning(self._of_provider[entry.provider], entry, rows)
-        if entry.to or line is not None or entry.job is not None:
+        if entry.to or line is not None or entry.job is not None or entry.provider == OURSELVES:
             self._fold_work(entry, line, rows)
         if rows:
             for name, row in rows:
@@ -148,6 +150,11 @@ class Folds:
                 fold.fold(entry, self._minute, rows)
             except Exception as error:
                 self._fail(fold.name, entry.seq, error)
+
+    @property
+    def announcements(self) -> list[Mapping[str, Announcement]]:
+        """What each fold has found out that is still to be told, by key."""
+        return [self.queue.announcements, *(fold.announcements for fold in self.meanings.values())]
 
     def _fail(self, where: str, seq: int, error: Exception) -> None:
         self.failed += 1

@@ -2,8 +2,8 @@
 
 Two steps. ``admit`` has seen the headers only: it makes the cheapest refusals before a byte of the
 body is read. ``receive`` has the whole request: signature over the raw bytes, then JSON, then
-duplicates, then the log. The order is: route, method, content type and encoding, size, rate,
-signature, parse, duplicate, append, sync, answer.
+duplicates, then the log. The order is: route, method, content type and encoding, size, address, rate,
+signature, parse, the source's schema and filter, duplicate, append, sync, answer.
 
 Nothing here raises for any input. All of it runs on the event loop, except the work on large bodies.
 """
@@ -29,12 +29,13 @@ from hookserver.errors import CorruptionError, Refused, StorageUnavailable
 from hookserver.providers import agora
 from hookserver.providers.receiver import Unfit
 from hookserver.services.endpoints import Endpoint
-from hookserver.services.reception import Reception, Taken, content_length
+from hookserver.services.reception import Filtered, Reception, Taken, content_length
 
 log = logging.getLogger("hookserver.intake")
 
 #: Bodies above this are verified and parsed in a thread. The slowest text of this size takes 15 ms.
 LARGE_BODY = 32 * 1024
+HOOKS = "/hooks/"   # what comes below it was meant for a source, whatever the method
 
 
 def wall_ms() -> int:
@@ -72,11 +73,12 @@ class Intake:
     # -- headers only ----------------------------------------------------------------------------
 
     def owns(self, method: str, path: str) -> bool:
-        """Whether this request is for intake: a hook path, configured or not, or a POST to nowhere else.
+        """Whether this request is for intake: a hook path, configured or not, anything below /hooks/, or a POST to nowhere else.
 
         What is posted to a path that nobody has matches no source, and that is kept as a rejection.
         """
-        return path in self._endpoints or agora.looks_like(path) or method == "POST" and not is_application(path)
+        return (path in self._endpoints or agora.looks_like(path) or path.startswith(HOOKS)
+                or method == "POST" and not is_application(path))
 
     def admit(self, method: str, path: str, headers: Sequence[tuple[str, str]], peer: str) -> Admission | Answer:
         """Decide from the headers. Takes a token of the client's rate when the body may come."""
@@ -85,7 +87,7 @@ class Intake:
         forwarded = [value for name, value in headers if name.lower() == "x-forwarded-for"] \
             if "x-forwarded-for" in known else ()
         client = client_address(peer, forwarded, self._trusted)
-        refused = self.reception.refuse_early(endpoint, method, known) or self._too_fast(endpoint, client)
+        refused = self.reception.refuse_early(endpoint, method, known, client) or self._too_fast(endpoint, client)
         if refused is None:
             return Admission(self.reception.limit(endpoint), client)
         return self.refuse(InboundRequest(method, path, "", headers, b"", peer, client, self._clock()), refused,
@@ -105,10 +107,9 @@ class Intake:
             if type(taken) is Answer:
                 return taken
             event, duplicate = await self._keep(request, taken)
-            receiver = taken.endpoint.receiver
-            if duplicate and receiver.recalls:
+            if duplicate and taken.endpoint.receiver.recalls:
                 return await self._recall(taken, event)
-            return taken.examined.answer or receiver.success(taken.examined, event, duplicate)
+            return taken.endpoint.success(taken.examined, event, duplicate)
         except Refused as refused:
             return self.refuse(request, refused)
         except StorageUnavailable as trouble:
@@ -169,7 +170,7 @@ class Intake:
         return self._log.append(event_draft(
             source=endpoint.source, provider=endpoint.receiver.name, type=examined.type, key=examined.key, app=examined.app,
             job=examined.job, method=request.method, path=path, client=request.client, headers=request.headers,
-            body=request.body, is_json=examined.is_json, checks={"signature": examined.verdict.text, **(checks or {})}, to=taken.to))
+            body=request.body, is_json=examined.is_json, checks=taken.checks if checks is None else taken.checks | checks, to=taken.to))
 
     def _settled(self, slot: tuple[str, str], done: asyncio.Future) -> None:
         self._in_flight.pop(slot, None)
@@ -218,6 +219,8 @@ class Intake:
         if kept is not None:  # a flood is only counted, in the ring as in our log
             log.info("refused cause=%s status=%d source=%s client=%s method=%.10r path=%.120r bytes=%d", refused.code,
                      refused.status, source, request.client, request.method, request.path, size)
+        if type(refused) is Filtered:
+            return refused.answer
         return Answer(refused.status, json.dumps(refused.body()).encode(), refused.headers)
 
     # -- numbers ---------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import msgspec
 
 from hookserver.core.records import Record, raw_body
 from hookserver.errors import CorruptionError, Refused
-from hookserver.services.checks import Check, checks_of
+from hookserver.services.checks import Check, checks_of, is_json
 from hookserver.services.curl import curl_command
 from hookserver.services.routing import Routing, RouteVerdict
 from hookserver.services.search import Search
@@ -101,7 +101,7 @@ class Detail(Summary, frozen=True):
     payload_text: str | None
     raw_text: str | None
     raw_base64: bytes | None
-    curl: str
+    curl: str | None
     older: str | None
     newer: str | None
     channel: str | None
@@ -204,7 +204,7 @@ class Events:
         body = raw_body(line)
         shown = len(body) <= LARGE_TEXT
         text = _as_text(body) if shown else None
-        pretty = msgspec.json.format(bytes(record.payload), indent=2).decode() if shown and _is_json(record) else None
+        pretty = msgspec.json.format(bytes(record.payload), indent=2).decode() if shown and is_json(record) else None
         channel, uid = subject_of(record)
         verdicts, to_today = self._routing.retrace(record)
         headers = [(name, value) for name, values in record.headers.items()
@@ -214,7 +214,7 @@ class Events:
             checks=checks_of(record), to=record.to, key=record.key, payload_text=pretty, raw_text=text,
             raw_base64=body if shown and text is None else None, channel=channel, uid=uid,
             routes=verdicts, to_today=to_today, older=self._beside(record.seq, -1), newer=self._beside(record.seq, 1),
-            curl=curl_command(self._base_url, record.method, record.path, headers, body, record.id))
+            curl=curl_command(self._base_url, record.method, record.path, headers, body, record.id) if record.method else None)
 
     def _beside(self, seq: int, step: int) -> str | None:
         """The id of the next event in one direction. Damaged lines are passed over: each is told where it is asked for."""
@@ -232,9 +232,8 @@ class Events:
     def _raw(self, event_id: str) -> Raw:
         line = self._line(event_id)
         record = event_in(line)
-        is_json = record is not None and _is_json(record)
-        return Raw(raw_body(line), f"{event_id}.{'json' if is_json else 'bin'}",
-                   "application/json" if is_json else "application/octet-stream")
+        ending, content_type = ("json", "application/json") if record is not None and is_json(record) else ("bin", "application/octet-stream")
+        return Raw(raw_body(line), f"{event_id}.{ending}", content_type)
 
     def _missed(self, after: int, limit: int) -> Missed:
         durable = self._reader.catalog.durable_seq
@@ -246,11 +245,6 @@ class Events:
             if record is not None:
                 events.append(summary_of(record))
         return Missed(events, gap)
-
-
-def _is_json(record: Record) -> bool:
-    """Whether the payload is the body; ``null`` stands for a body that is no JSON."""
-    return record.raw_b64 is None and bytes(record.payload) != b"null"
 
 
 def _as_text(body: bytes) -> str | None:

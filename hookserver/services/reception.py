@@ -10,20 +10,35 @@ from __future__ import annotations
 import msgspec
 
 from hookserver.config import Config
+from hookserver.core.bodies import media_type, takes
+from hookserver.core.conditions import Subject
 from hookserver.core.ratelimit import RateLimiter
 from hookserver.core.requests import Answer, InboundRequest
 from hookserver.errors import Refused
 from hookserver.providers.receiver import Examined, Unfit
-from hookserver.services.endpoints import Endpoint, endpoints_of
-from hookserver.services.routing import Routing
+from hookserver.services.endpoints import Endpoint, endpoints_of, own_success
+from hookserver.services.routing import Routing, joined
+
+DROPPED = Answer(200, b'{"status":"success","message":"Webhook dropped by the conditions of its source"}')
+_WITH_BODY = ("POST", "PUT", "PATCH")
+
+
+class Filtered(Refused):
+    """The source's own conditions drop the request. It is answered as a success, so that its sender does not send it again."""
+
+    def __init__(self, answer: Answer):
+        super().__init__("filtered", status=answer.status)
+        self.answer = answer
 
 
 class Taken(msgspec.Struct, frozen=True, gc=False):
-    """A request that passes: what it is, and the targets of its tasks: destinations chosen for it, then what its source has to do."""
+    """A request that passes: what it is, and the targets of its tasks: destinations chosen for it, then what its source has to do.
+    ``checks``: the verdicts that are kept with it."""
 
     endpoint: Endpoint
     examined: Examined
     to: tuple[str, ...]
+    checks: dict[str, str]
 
 
 class Reception:
@@ -32,26 +47,30 @@ class Reception:
     def __init__(self, config: Config):
         self.limiter = RateLimiter(config.limits.rate)
         self.endpoints = endpoints_of(config, self.limiter)     # by path, which is matched exactly
-        self.routing = Routing(config.routes)
+        self.routing = Routing(config.routes, config.notify)
         self._body_limit = config.limits.body
 
     def limit(self, endpoint: Endpoint | None) -> int:
         """Bytes of a body that are read."""
         return self._body_limit if endpoint is None else endpoint.limit
 
-    def refuse_early(self, endpoint: Endpoint | None, method: str, known: dict[str, str]) -> Refused | None:
-        """What the headers alone tell; ``known``: lower-case name -> value."""
+    def refuse_early(self, endpoint: Endpoint | None, method: str, known: dict[str, str], client: str) -> Refused | None:
+        """What the headers alone tell, and the address; ``known``: lower-case name -> value."""
         if endpoint is None:
-            if method != "POST":
+            if method not in _WITH_BODY:
                 return unmatched()
         elif method not in endpoint.receiver.methods:
             return _wrong_method(endpoint)
         elif not _is_taken(known.get("content-type"), endpoint.receiver.content_types):
-            return Refused("unsupported_type", hint=f"Send Content-Type: {' or '.join(sorted(endpoint.receiver.content_types))}.")
+            return Refused("unsupported_type", hint=f"Send Content-Type: {' or '.join(map(_named, sorted(endpoint.receiver.content_types)))}.")
         if known.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
             return Refused("unsupported_encoding")
         limit = self.limit(endpoint)
-        return _too_large(limit) if (content_length(known) or 0) > limit else None
+        if (content_length(known) or 0) > limit:
+            return _too_large(limit)
+        if endpoint is not None and endpoint.terms.allow_ips is not None and endpoint.terms.allow_ips.holder(client) is None:
+            return Refused("address_denied")
+        return None
 
     def endpoint_of(self, request: InboundRequest) -> Endpoint:
         """Where a whole request belongs. Raises Refused."""
@@ -71,20 +90,32 @@ class Reception:
             return found
         if type(found) is Unfit:
             raise Refused(found.code, found.message, hint=found.hint, status=found.status)
-        source = endpoint.source
+        source, checks = endpoint.source, further(endpoint, request, found)
         to = self.routing.choose(source, found.type, request.client, request.headers, found.value)
-        return Taken(endpoint, found, (*to, *[f"{source}.{task}" for task in found.tasks]) if found.tasks else to)
+        return Taken(endpoint, found, (*to, *[f"{source}.{task}" for task in found.tasks]) if found.tasks else to, checks)
 
     def judge(self, request: InboundRequest) -> Taken:
         """All checks at once. Raises Refused, for a handshake too."""
         refused = self.refuse_early(self.endpoints.get(request.path), request.method,
-                                    {name.lower(): value for name, value in request.headers})
+                                    {name.lower(): value for name, value in request.headers}, request.client)
         if refused is not None:
             raise refused
         found = self.examine(self.endpoint_of(request), request)
         if type(found) is Answer:
             raise Refused("handshake")
         return found
+
+
+def further(endpoint: Endpoint, request: InboundRequest, found: Examined) -> dict[str, str]:
+    """The verdicts on an authentic request, with those of the checks that its source asks for besides. Raises Refused."""
+    terms, verdicts = endpoint.terms, {"signature": found.verdict.text}
+    if terms.allow_ips is not None:
+        verdicts["address"] = f"{request.client} is in {terms.allow_ips.holder(request.client)}"
+    if terms.drop is not None:
+        if terms.drop.matches(Subject(endpoint.source, found.type, request.client, joined(request.headers), found.value)):
+            raise Filtered(found.answer or own_success(terms) or DROPPED)
+        verdicts["filter"] = "not dropped"
+    return verdicts
 
 
 def unmatched() -> Refused:
@@ -101,9 +132,11 @@ def _too_large(limit: int) -> Refused:
 
 def _is_taken(content_type: str | None, taken: frozenset[str]) -> bool:
     """A sender that does not say what it sends is let in: the parser will tell."""
-    if content_type is None or content_type in taken:
-        return True
-    return content_type.partition(";")[0].strip().lower() in taken
+    return content_type is None or content_type in taken or takes(taken, media_type(content_type))
+
+
+def _named(content_type: str) -> str:
+    return f"*/*{content_type}" if content_type.startswith("+") else content_type
 
 
 def content_length(known: dict[str, str]) -> int | None:

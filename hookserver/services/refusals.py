@@ -25,9 +25,11 @@ ADVICE = {
     "idempotency_conflict": "The client must use a new Idempotency-Key for each new job.",
     "too_large": "limits.body in conf.yaml allows larger bodies; a proxy in front may have a limit of its own.",
     "rate_limited": "limits.rate in conf.yaml is counted per client address. Behind a proxy, set server.trusted_proxies.",
-    "unsupported_type": "Only application/json is taken here.",
+    "unsupported_type": "A source takes application/json, unless its content_types say otherwise.",
     "unsupported_encoding": "Have the sender, or the proxy, send the body uncompressed.",
-    "method_not_allowed": "Only POST delivers events; somebody may have opened the address in a browser.",
+    "method_not_allowed": "Events come by POST, unless methods says otherwise; somebody may have opened the address in a browser.",
+    "address_denied": "allow_ips of the source does not have this address. Behind a proxy, set server.trusted_proxies.",
+    "filtered": "drop in conf.yaml says so. The sender was answered as if it were stored; change drop and replay it to have it as an event.",
     "body_timeout": "The sender stopped in the middle; limits.body_timeout says how long it may take.",
 }
 

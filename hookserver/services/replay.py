@@ -20,7 +20,7 @@ from hookserver.core.records import Draft, Record, iso_ms
 from hookserver.core.tasks import made_draft
 from hookserver.errors import CorruptionError, Refused, StorageUnavailable
 from hookserver.services.queries import Filter
-from hookserver.services.routing import Routing, subject_of
+from hookserver.services.routing import Routing
 from hookserver.services.summaries import event_in, title_of
 from hookserver.store.reader import Reader
 
@@ -132,7 +132,7 @@ class Replay:
             looked_at += 1
             record = event_in(line) if all(needle in line for needle in needles) else None
             if record is not None and wanted.accepts(record):
-                names = self._routing.choose_for(subject_of(record))
+                names = self._routing.choose_for(record)
                 found.append((record, tuple(name for name in names if not to or name in to)))
             if len(found) == limit or looked_at % LOOK == 0 and self._steady() > deadline:
                 return found, looked_at, seq

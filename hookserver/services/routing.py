@@ -2,15 +2,20 @@
 
 What is chosen is written into the event's own record. Everything that a route looks at is in that record, too,
 so the decision can be made again from it, and explained, with the routes of then or of today.
+
+Events that we have made (``core/announcements.py``) also go where ``notify`` says.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from hookserver.config.model import RouteRule
+from hookserver.config.model import Notify, RouteRule
+from hookserver.core.announcements import PROVIDER, not_told
+from hookserver.core.bodies import payload_of
 from hookserver.core.conditions import Step, Subject
 from hookserver.core.jsonstrict import BadJSON, parse
 from hookserver.core.records import Record
@@ -33,8 +38,8 @@ class RouteVerdict(msgspec.Struct, frozen=True):
 class Routing:
     """All routes. Frozen once made, so any thread may ask."""
 
-    def __init__(self, rules: Sequence[RouteRule] = ()):
-        self._rules = tuple(rules)
+    def __init__(self, rules: Sequence[RouteRule] = (), notify: Notify = Notify()):
+        self._rules, self._notify = tuple(rules), notify
         named = {source for rule in rules for source in rule.sources} - {EVERY}
         self._of = {source: tuple(rule for rule in rules if _concerns(rule, source)) for source in named}
         self._of_others = tuple(rule for rule in rules if EVERY in rule.sources)
@@ -54,8 +59,17 @@ class Routing:
             chosen.update(dict.fromkeys(rule.to))
         return tuple(chosen)
 
-    def choose_for(self, subject: Subject) -> tuple[str, ...]:
+    def choose_for_told(self, source: str, type: str, payload: bytes) -> tuple[str, ...]:
+        """As ``choose``, for an event that we make. ``payload``: its JSON."""
+        found = _decoded(payload)
+        chosen = (*self.choose(source, type, "", (), found), *(self._notify.to if type in self._notify.on else ()))
+        return tuple(dict.fromkeys(name for name in chosen if name != not_told(type, found)))
+
+    def choose_for(self, record: Record) -> tuple[str, ...]:
         """As ``choose``, for what is recorded."""
+        if record.provider == PROVIDER:
+            return self.choose_for_told(record.source, record.type, bytes(record.payload))
+        subject = subject_of(record)
         return self.choose(subject.source, subject.type, subject.client, subject.headers.items(), subject.payload)
 
     def explain(self, subject: Subject) -> list[RouteVerdict]:
@@ -63,9 +77,18 @@ class Routing:
         return [_verdict(rule, subject) for rule in self._rules]
 
     def retrace(self, record: Record) -> tuple[list[RouteVerdict], tuple[str, ...]]:
-        """The verdicts on a recorded event, and where it would go by them."""
+        """The verdicts on a recorded event, and where it would go by them: to the destinations, and what its source has to do."""
         verdicts = self.explain(subject_of(record)) if self._rules else []
-        return verdicts, tuple(dict.fromkeys(name for verdict in verdicts if verdict.matched for name in verdict.to))
+        if record.provider == PROVIDER and self._notify.on:
+            verdicts.append(self._notified(record))
+        spared = not_told(record.type, payload_of(record)) if record.provider == PROVIDER else None
+        chosen = dict.fromkeys(name for verdict in verdicts if verdict.matched for name in verdict.to if name != spared)
+        return verdicts, (*chosen, *(name for name in record.to if "." in name))
+
+    def _notified(self, record: Record) -> RouteVerdict:
+        listed = record.type in self._notify.on
+        step = Step("type", "is one of", ", ".join(self._notify.on), json.dumps(record.type), listed)
+        return RouteVerdict("notify", (record.source,), self._notify.to, listed, "conditions", [step])
 
 
 def _concerns(rule: RouteRule, source: str) -> bool:
@@ -92,11 +115,11 @@ def joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 def subject_of(record: Record) -> Subject:
     """What routes looked at when the event came, from its record."""
     headers = {name.lower(): ",".join(values) if isinstance(values, list) else values for name, values in record.headers.items()}
-    return Subject(record.source, record.type, record.client, headers, _payload(record))
+    return Subject(record.source, record.type, record.client, headers, payload_of(record))
 
 
-def _payload(record: Record) -> object:
+def _decoded(payload: bytes) -> object:
     try:
-        return parse(bytes(record.payload))
+        return parse(payload)
     except BadJSON:
-        return None     # a later version may embed what this one does not take for JSON
+        return None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from hookserver.core.announcements import PROVIDER, text_of
 from hookserver.core.records import EVENT, BadLine, Record, decode, iso_ms
 from hookserver.providers import agora
 from hookserver.rollups import facts
@@ -16,7 +17,7 @@ from hookserver.rollups.entry import decode_step
 LARGE_PAYLOAD = 64 * 1024
 NAMED = 100     # tasks that one message names
 
-_TITLES = {agora.NAME: agora.title}
+_TITLES = {agora.NAME: agora.title, PROVIDER: text_of}
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from hookserver.core.announcements import PROVIDER
 from hookserver.core.records import BadLine, Record
 from hookserver.errors import Refused
 from hookserver.services.rebuilt import Incomplete, lacks_secrets, of_event, of_rejection
@@ -53,7 +54,9 @@ class Trial:
         return sorted(self._changes.values(), key=lambda change: -change.count)
 
     def event(self, record: Record, line: bytes) -> None:
-        """An event of then."""
+        """An event of then. One that we have made was no request."""
+        if record.provider == PROVIDER:
+            return
         tally = self._tally(record.source)
         tally.events += 1
         try:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from hookserver.config.model import Config, Destination
-from hookserver.core.records import Draft
-from hookserver.core.tasks import made_draft
 from hookserver.services.background import Background
 from hookserver.services.deliveries import Deliveries
 from hookserver.services.ended import Ended
@@ -25,8 +23,6 @@ from hookserver.tasks.lane import LaneSpec
 from hookserver.tasks.performers import Performers
 from hookserver.tasks.work import Performer
 
-DISABLED = "destination.disabled"   # a kind of notice
-
 
 class PendingWork:
     """``performers`` makes the performer of each destination; ``more`` are the lanes of what is no destination.
@@ -36,13 +32,13 @@ class PendingWork:
 
     def __init__(self, config: Config, *, projection: Projection, log: Log, reader: Reader, clock: Callable[[], int],
                  background: Background, performers: Performers, more: Iterable[LaneSpec] = ()):
-        self._config, self._projection, self._reader, self._performers = config, projection, reader, performers
+        self._projection, self._reader, self._performers = projection, reader, performers
         # Threads of their own, so that readers who keep all others busy cannot hold up deliveries.
         self._threads = ThreadPoolExecutor(2, "tasks")
         lanes = [lane_of(destination, performers(destination)) for destination in config.destinations.values()]
         self.engine = Engine(
             projection.queue, lanes=[*lanes, *more], append=log.append, read_line=self._read, clock=clock, chance=random.random,
-            background=background, failing_since=self._failing_since, notice=self._notice)
+            background=background, failing_since=self._failing_since)
         projection.subscribers.append(self.engine.saw)
         self.deliveries = Deliveries(projection.queue, self.engine, Ended(projection.files), reader, log.store_id, append=log.append)
         self.targets = Targets(config, self.engine, queue=projection.queue, deliveries=projection.deliveries, append=log.append,
@@ -60,15 +56,6 @@ class PendingWork:
     def _failing_since(self, target: str) -> int | None:
         health = self._projection.deliveries.health.get(target)
         return None if health is None else health.failing_since
-
-    def _notice(self, target: str, why: str) -> Draft | None:
-        """Tells the others that a destination was disabled, if somebody wants to know. Never the destination itself."""
-        notify = self._config.notify
-        to = [name for name in notify.to if name != target]
-        if DISABLED not in notify.on or not to:
-            return None
-        text = f"The destination {target} was disabled: it {why}. What is meant for it is kept until it is enabled again."
-        return made_draft("", to, "notice", notice={"type": DISABLED, "destination": target, "why": why, "text": text})
 
     def stats(self) -> dict:
         """Numbers for the System page."""

@@ -12,9 +12,9 @@ from hookserver import __version__
 from hookserver.config.model import ChatDestination
 from hookserver.core.chats import CHATS
 from hookserver.core.guard import parse_url
-from hookserver.core.messages import message
+from hookserver.core.messages import is_ours, message
 from hookserver.core.records import BadLine
-from hookserver.core.tasks import NOTICE, Outcome
+from hookserver.core.tasks import Outcome
 from hookserver.core.templates import Template, Values, compile_template
 from hookserver.tasks.client import Client, Request
 from hookserver.tasks.work import Work
@@ -24,7 +24,7 @@ SECRET_PART = 12    # characters: a part of the URL's path from which on it may 
 
 
 class ChatPerformer:
-    """Makes the attempts of one destination. An event is told by the destination's template, a notice by our words."""
+    """Makes the attempts of one destination. An event is told by the destination's template, what we say ourselves by our words."""
 
     def __init__(self, destination: ChatDestination, client: Client):
         """Raises ValueError for a URL or a template that the configuration should have refused."""
@@ -54,6 +54,6 @@ class ChatPerformer:
     def _text(self, work: Work) -> str:
         """Raises BadLine."""
         values = Values(work.line, work.task, work.number)
-        if self._template is None or work.task.kind == NOTICE:
+        if self._template is None or is_ours(values):
             return self._chat.text(message(values))
         return self._chat.fitted(self._template.render(values, self._chat.escape))

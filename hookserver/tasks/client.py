@@ -14,8 +14,9 @@ one, the request is made once more, on a new one: deliveries are at least once, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -36,6 +37,16 @@ _SPLITS = re.compile(r"[\r\n\0]")
 _Place = tuple[str, str, int, Path | None]  # scheme, host, port, certificates
 
 
+class Streamed(msgspec.Struct, frozen=True):
+    """A body that is not in memory: ``length`` bytes. ``pieces()`` gives them, from the beginning each time, and raises Unreachable."""
+
+    length: int
+    pieces: Callable[[], AsyncGenerator[bytes, None]]
+
+    def __len__(self) -> int:
+        return self.length
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """``timeout``: seconds for everything. ``at_ms``: the time, for a Retry-After that is a date. ``ca``: certificates to trust
     instead of the system's. ``read``, ``keep``: bytes of the answer's body; ``patience``: seconds to wait for it.
@@ -45,7 +56,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     target: Target
     method: str = "POST"
     headers: Mapping[str, str] = {}
-    body: bytes = b""
+    body: bytes | Streamed = b""
     timeout: float = 30.0
     at_ms: int = 0
     ca: Path | None = None
@@ -191,6 +202,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self):
         self.cut_off, self.address = False, ""
+        self._paused = self._unsent = False     # the other side takes no more now; its answer came before our body was sent
         self._transport: asyncio.Transport | None = None
         self._reader: AnswerReader | None = None    # None: nothing has been asked
         self._wake: asyncio.Future[None] | None = None
@@ -200,9 +212,9 @@ class _Connection(asyncio.Protocol):
 
     def stands(self) -> bool:
         """Whether another request may go over it."""
-        return not self._ended and not self._transport.is_closing() and self._transport.get_write_buffer_size() == 0
+        return not (self._ended or self._unsent or self._transport.is_closing() or self._transport.get_write_buffer_size())
 
-    async def ask(self, head: bytes, body: bytes, reader: AnswerReader, patience: float) -> None:
+    async def ask(self, head: bytes, body: bytes | Streamed, reader: AnswerReader, patience: float) -> None:
         """Send a request; return when its answer is whole, or ``patience`` seconds after its header came."""
         self._stop_timer()
         self._reader = reader
@@ -212,8 +224,10 @@ class _Connection(asyncio.Protocol):
         if self._ended:
             self._end()
             return
-        self._transport.write(head + body if len(body) < READ else head)
-        if len(body) >= READ:
+        self._transport.write(head + body if len(body) < READ and isinstance(body, bytes) else head)
+        if isinstance(body, Streamed):
+            await self._pour(body)
+        elif len(body) >= READ:
             self._transport.write(body)
         while reader.status is None and not reader.finished:
             await self._more()
@@ -224,6 +238,20 @@ class _Connection(asyncio.Protocol):
                         await self._more()
             except TimeoutError:
                 reader.cut()
+
+    async def _pour(self, body: Streamed) -> None:
+        """Send as fast as it is taken, with one piece in memory; no more once there is an answer, or nobody to send to."""
+        async with contextlib.aclosing(body.pieces()) as pieces:
+            async for piece in pieces:
+                while self._paused and not self._is_over():
+                    await self._more()
+                if self._is_over():
+                    self._unsent = True
+                    return
+                self._transport.write(piece)
+
+    def _is_over(self) -> bool:
+        return self._ended or self._reader.status is not None or self._reader.finished
 
     def rest(self, seconds: float, forgotten: Callable[[], None]) -> None:
         """Nothing is asked for a while; after ``seconds`` it is closed."""
@@ -260,6 +288,13 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._awake()
 
     def data_received(self, data: bytes) -> None:
         if self._reader is None and self._timer is None:    # it is faster than our first request

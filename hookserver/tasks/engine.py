@@ -54,18 +54,16 @@ class Engine:
     """``append(draft)`` gives a future of the durable record; ``read_line(seq)`` the line of a record, or None.
 
     ``clock``: Unix milliseconds; ``steady``: seconds on the clock of the loop's timers; ``chance``: a random number from 0 to 1. ``failing_since(target)``: since when (Unix ms)
-    nothing but failures came from it, None while it does well. ``notice(target, why)``: the draft that tells people that
-    a target was disabled, or None. ``background`` runs coroutines and makes their exceptions loud.
+    nothing but failures came from it, None while it does well. ``background`` runs coroutines and makes their exceptions loud.
     """
 
     def __init__(self, queue: Queue, *, lanes: Iterable[LaneSpec], append: Callable[[Draft], Awaitable],
                  read_line: Callable[[int], Awaitable[bytes | None]], clock: Callable[[], int],
                  chance: Callable[[], float], background, steady: Callable[[], float] = time.monotonic,
-                 failing_since: Callable[[str], int | None] = lambda target: None,
-                 notice: Callable[[str, str], Draft | None] = lambda target, why: None):
+                 failing_since: Callable[[str], int | None] = lambda target: None):
         self.queue, self._append, self._read, self._clock, self._chance = queue, append, read_line, clock, chance
         self.now = steady       # and not the loop's time, which may be as old as the step that the loop is at
-        self._background, self._failing_since, self._notice = background, failing_since, notice
+        self._background, self._failing_since = background, failing_since
         self.lanes = Lanes(lanes, SHARED)
         self._fresh = Fresh()
         self._running: dict[str, asyncio.Task] = {}
@@ -341,12 +339,8 @@ class Engine:
 
     async def _write_disabled(self, target: str, why: str) -> None:
         try:
-            notice = self._notice(target, why)
             log.warning("destination disabled target=%s: it %s", target, why)
-            # Both in one batch, so that there is hardly a crash that lets one of them through.
-            await asyncio.gather(
-                self._persist(lambda: destination_draft(target, "disabled", why), lambda: target in self.queue.disabled),
-                *([self._persist(lambda: notice, lambda: False)] if notice else []))
+            await self._persist(lambda: destination_draft(target, "disabled", why, announce=True), lambda: target in self.queue.disabled)
         finally:
             self._disabling.discard(target)
             self._see_disabled()

@@ -94,7 +94,7 @@ class HttpPerformer:
         came = values.headers.get("content-type", "")
         if _PLAIN_VALUE.fullmatch(came):
             return came
-        is_json = values.record.raw is None and values.record.raw_b64 is None or values.payload is not None
+        is_json = values.record.raw is None and values.record.raw_b64 is None or bytes(values.record.payload) != b"null"
         return "application/json" if is_json else "application/octet-stream"
 
 

@@ -23,9 +23,9 @@ import msgspec
 from hookserver.config.model import EmailDestination
 from hookserver.core.hiding import hidden
 from hookserver.core.mails import address, mail, subject_of, text_of
-from hookserver.core.messages import message, one_line
+from hookserver.core.messages import is_ours, message, one_line
 from hookserver.core.records import BadLine
-from hookserver.core.tasks import NOTE, NOTICE, Outcome
+from hookserver.core.tasks import NOTE, Outcome
 from hookserver.core.templates import Template, Values, compile_template
 from hookserver.tasks.connect import Connector, Unreachable, tls_trouble
 from hookserver.tasks.work import Work
@@ -35,7 +35,7 @@ FAREWELL = 2.0          # seconds for QUIT, when the mail has been taken
 
 
 class EmailPerformer:
-    """Makes the attempts of one destination. An event is told by the destination's templates, a notice by our words."""
+    """Makes the attempts of one destination. An event is told by the destination's templates, what we say ourselves by our words."""
 
     def __init__(self, destination: EmailDestination, connector: Connector):
         """Raises ValueError for a template that the configuration should have refused."""
@@ -81,7 +81,7 @@ class EmailPerformer:
         """Subject and text. Raises BadLine."""
         values = Values(work.line, work.task, work.number)
         ours = message(values)
-        if work.task.kind == NOTICE:
+        if is_ours(values):
             return subject_of(ours), text_of(ours)
         return (self._subject.render(values) if self._subject else subject_of(ours),
                 self._text.render(values) if self._text else text_of(ours))

@@ -35,7 +35,9 @@ def http_date() -> str:
 def render(answer: Answer, *, close: bool = False, head: bool = False) -> bytes:
     """The whole answer as bytes. ``head``: the request was a HEAD, so the body stays here."""
     lines = [_REASONS.get(answer.status) or f"HTTP/1.1 {answer.status} {_OTHER}\r\n", "Server: ", SERVER,
-             "\r\nContent-Type: application/json\r\nDate: ", http_date(), f"\r\nContent-Length: {len(answer.body)}\r\n"]
+             "\r\nDate: ", http_date(), "\r\n" if answer.status == 204 else f"\r\nContent-Length: {len(answer.body)}\r\n"]
+    if "Content-Type" not in answer.headers:
+        lines.append("Content-Type: application/json\r\n")
     for name, value in answer.headers.items():
         lines.append(f"{name}: {value}\r\n")
     lines.append("Connection: close\r\n\r\n" if close else "\r\n")
@@ -62,8 +64,8 @@ def write_reply(conn, answer: Answer, *, quick: bool, head: bool) -> None:
         else:
             conn.finish()
         return
-    headers = httputil.HTTPHeaders({"Server": SERVER, "Content-Type": "application/json", "Date": http_date(),
-                                    "Content-Length": str(len(answer.body)), **answer.headers})
+    length = {} if answer.status == 204 else {"Content-Length": str(len(answer.body))}   # RFC 9110, 8.6: none with a 204
+    headers = httputil.HTTPHeaders({"Server": SERVER, "Content-Type": "application/json", "Date": http_date(), **length, **answer.headers})
     reason = httputil.responses.get(answer.status, _OTHER)
     conn.write_headers(httputil.ResponseStartLine("", answer.status, reason), headers, b"" if head else answer.body)
     conn.finish()

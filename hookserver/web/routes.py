@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tornado import httputil, web
 
-from hookserver.web import agora, api, assets, deliveries, jobs, live, metrics, replay, routing, session
+from hookserver.web import agora, api, assets, deliveries, frameio, jobs, live, metrics, replay, routing, session
 from hookserver.web.base import Access, BaseHandler, NotFound
 
 PUBLIC, SIGNED, ADMIN = Access.PUBLIC, Access.SIGNED, Access.ADMIN
@@ -56,6 +56,9 @@ TABLE = (
     Row(r"/api/v1/webhook-metrics", jobs.WebhookMetrics, ADMIN),
     Row(r"/api/v1/webhook-health", jobs.WebhookHealth, ADMIN),
     Row(r"/api/v1/webhook-failures", jobs.WebhookFailures, ADMIN),
+    Row(r"/api/assets", frameio.Assets, ADMIN),
+    Row(r"/api/assets/([^/]+)/([^/]+)", frameio.Asset, ADMIN),
+    Row(r"/webhook-status", frameio.WebhookStatus, PUBLIC),
     Row(r"/api/replay", replay.Replay, ADMIN),
     Row(r"/api/mappings", agora.Mappings, ADMIN),
     Row(r"/api/mappings/platforms", agora.Mappings, ADMIN),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from hookserver.core.announcements import announcement_draft
 from hookserver.core.tasks import Task
 from hookserver.rollups.queue import EndedRow, Queue, decode_row
 from tests.rollups.work import BUSY, NOON, STORE, Paper, answered, changed, event, made, read, switched, tried
@@ -125,7 +128,21 @@ def test_destinations_are_disabled_and_enabled():
     assert line.queue.disabled == {"ci": "410 Gone"}
     line.write(switched("ci", "enabled", "by hand"))
     line.write(switched("ci", "enabled", "by hand"))
-    assert not line.queue.disabled
+    assert not line.queue.disabled and not line.queue.announcements
+
+
+def test_one_that_was_switched_off_by_nobody_is_told_until_that_is_an_event():
+    line = Line()
+    line.write(switched("ci", "disabled", "answered that it is gone (410)", announce=True))
+    [told] = line.queue.announcements.values()
+    assert (told.source, told.type, told.key) == ("hookserver", "destination.disabled", f"destination.disabled evt_{STORE}_1")
+    assert json.loads(told.payload) == {
+        "type": told.type, "destination": "ci", "why": "answered that it is gone (410)",
+        "text": "The destination ci was disabled: it answered that it is gone (410). What is meant for it is kept until it is enabled again."}
+    line.write(event(provider="generic", key=told.key))     # a sender may call its own events as it likes
+    assert line.queue.announcements
+    line.write(announcement_draft(told, ["team"]))
+    assert not line.queue.announcements and [task.target for task in line.queue.tasks.values()] == ["team"]
 
 
 def test_changes_are_told_once_and_only_to_who_asks():

@@ -8,6 +8,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hookserver.core.records import event_id
 from hookserver.core.tasks import ENDED
 from hookserver.rollups.deliveries import Deliveries, Hour, add_up, rows_since
 from hookserver.rollups.jobs import Jobs
@@ -17,7 +18,7 @@ from tests.rollups.work import STORE, Paper, answered, changed, event, lots, mad
 FEW = settings(max_examples=80, deadline=None)
 
 #: (what happens, which of the tasks so far, one of the ways, seconds since the record before)
-steps = st.lists(st.tuples(st.sampled_from(["event", "job", "try", "try", "try", "answer", "change", "again", "switch", "notice"]),
+steps = st.lists(st.tuples(st.sampled_from(["event", "job", "try", "try", "try", "answer", "change", "again", "switch", "notice", "told"]),
                            st.integers(0, 40), st.integers(0, 5), st.sampled_from([0, 1, 50, 3600, -3600, 200_000])), max_size=40)
 TARGETS = ("ci", "team", "deploy")
 
@@ -59,7 +60,7 @@ def written(plan) -> list[bytes]:
 def one(kind, task, which, way, seq, at):
     if kind == "job":
         return event(TARGETS[:which % 2], job=f"job-{seq}", provider="jobs", body=lots(*map(str, range(way)), webhook="https://c.example/" if which % 3 else ""))
-    if kind == "event" or task is None:
+    if kind == "event" or task is None and kind not in ("switch", "told"):
         return event(TARGETS[:way % 4])
     if kind == "try":
         state = ("done", "retry", "failed", "waiting", "retry", "done")[way]
@@ -72,7 +73,9 @@ def one(kind, task, which, way, seq, at):
         return made(task.about, [task.target], "retry", again=task.id)
     if kind == "notice":
         return made("", ["team"], "notice", notice={"text": "x"})
-    return switched(TARGETS[way % 3], ("disabled", "enabled")[which % 2], "why")
+    if kind == "switch":
+        return switched(TARGETS[way % 3], ("disabled", "enabled")[which % 2], "why", announce=way > 2)
+    return event(TARGETS[:way % 2], provider="hookserver", key=f"destination.disabled {event_id(STORE, seq - way)}")
 
 
 def folded(lines) -> Work:

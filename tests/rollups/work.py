@@ -15,10 +15,11 @@ OK = Outcome(True, "ok", status=200, ms=12)
 BUSY = Outcome(False, "status", "busy", status=503, ms=40)
 
 
-def event(to: Sequence[str] = (), *, body: bytes = b"{}", source: str = "custom", provider: str = "generic", job: str | None = None) -> Draft:
+def event(to: Sequence[str] = (), *, body: bytes = b"{}", source: str = "custom", provider: str = "generic",
+          job: str | None = None, key: str | None = None) -> Draft:
     """An event that goes to these destinations; with ``job``, one that begins a job."""
     draft = event_draft(source=source, provider=provider, type="push", method="POST", path="/hooks/custom", client="192.0.2.1",
-                        headers=[], body=body, is_json=True, to=to)
+                        headers=[], body=body, is_json=True, to=to, key=key)
     if job is None:
         return draft
     return Draft(EVENT, draft.head + b',"job":' + json.dumps(job).encode(), body, source, "push")

@@ -289,7 +289,7 @@ def test_which_paths_are_ours(tmp_path):
         for path in ("/", "/api/events", "/api", "/health", "/metrics", "/api/demo/webhooks", "/static/webhooks.js", "/debug/cache", "", "*",
                      "http://x/y"):
             assert not owns("GET", path) and not owns("POST", path)
-        assert not owns("GET", "/hooks/github")
+        assert owns("GET", "/hooks/github") and not owns("GET", "/wp-login.php")
         answer = await found.post(b"{}", path="/hooks/github")
         assert error(answer)["code"] == "unmatched" and found.rejections.kept[0][0].body == b"{}"
         admitted = found.intake.admit("POST", "/tiny/webhooks", [JSON], "203.0.113.9")

@@ -53,8 +53,8 @@ def test_one(ring, refusals):
     assert one["body_text"] == '{\n  "a": 1.10\n}' and one["raw_text"] == '{"a":1.10}' and one["raw_base64"] is None
     assert one["hint"] == "Two tried." and one["advice"] == ADVICE["signature_mismatch"] and one["meaning"] == CODES["signature_mismatch"][1]
     verdicts = {check.check: check.ok for check in one["checks"]}
-    assert verdicts == {"path": True, "method": True, "content type": True, "size": True, "rate": True, "body": True,
-                        "signature": False, "JSON": None}
+    assert verdicts == {"path": True, "method": True, "content type": True, "size": True, "address": True, "rate": True, "body": True,
+                        "signature": False, "JSON": None, "filter": None}
     assert "canary" not in repr(one) and "https://hooks.example.com/demo/webhooks?x=1" in one["curl"]
     raw = asyncio.run(refusals.raw("rej_k3f9q2_1"))
     assert raw.body == b'{"a":1.10}'
@@ -90,8 +90,8 @@ def test_a_hostile_request_stays_one_harmless_command(ring, refusals):
 
 
 def test_a_cause_that_no_check_gives_is_told_alone(ring, refusals):
-    refuse(ring, cause="address_denied")
-    assert asyncio.run(refusals.one("rej_k3f9q2_1"))["checks"] == [Check("address_denied", False, CODES["address_denied"][1])]
+    refuse(ring, cause="cross_origin")
+    assert asyncio.run(refusals.one("rej_k3f9q2_1"))["checks"] == [Check("cross_origin", False, CODES["cross_origin"][1])]
 
 
 def test_advice_and_checks_are_about_causes_that_exist():

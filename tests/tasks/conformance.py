@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +16,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hookserver.core.announcements import Announcement, announcement_draft
 from hookserver.core.retry import RetryPolicy, decide
-from hookserver.core.tasks import CAUSES, EXCERPT, NOTE, NOTICE, RETRY, Outcome, Task, attempted_draft, made_draft
+from hookserver.core.tasks import CAUSES, DELIVERY, EXCERPT, NOTE, NOTICE, RETRY, Outcome, Task, attempted_draft, made_draft
 from hookserver.tasks.work import Performer, Work
 
 from tests.process import until
@@ -34,6 +36,12 @@ HOSTILE = [
     (b'{"a":"' + b"x" * 300_000 + b'"}', True), (('{"a":"' + "\U0001f600" * 3000 + '"}').encode(), True),
 ]
 HEADERS = (("Content-Type", "text/plain\xff; x=\x00"), ("X-Odd", "\udcff\ud800"))
+
+
+def told(content: dict, seq: int = 9) -> Work:
+    """One attempt to tell what we have found out."""
+    draft = announcement_draft(Announcement("scans", "song.analyzed", "song 1", json.dumps(content).encode()), ["ci"])
+    return Work(Task(f"tsk_k3f9q2_{seq}_0", DELIVERY, "ci", f"evt_k3f9q2_{seq}", AT, AT), draft.line(seq, seq, AT, "k3f9q2"), 1, AT, LONG)
 
 
 def notice(content: object, seq: int = 8) -> Work:

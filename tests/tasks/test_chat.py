@@ -15,7 +15,7 @@ from hookserver.tasks.client import Client
 from hookserver.tasks.connect import Connector
 
 from tests.tasks.chat_services import SERVICES, api
-from tests.tasks.conformance import SECRET, Conformance, lawful, notice, retried
+from tests.tasks.conformance import SECRET, Conformance, lawful, notice, retried, told
 from tests.tasks.deliveries import work
 from tests.tasks.endpoints import Endpoint, answer
 
@@ -158,12 +158,12 @@ def test_a_message_of_nothing_is_not_sent(type):
 
 @pytest.mark.parametrize("type", TYPES)
 def test_a_notice_is_told_in_its_own_words_whatever_the_template(type):
-    told = {"type": "destination.disabled", "destination": "ci", "why": "x", "text": "The destination ci was disabled: it x."}
+    words = {"type": "destination.disabled", "destination": "ci", "why": "x", "text": "The destination ci was disabled: it x."}
     with (service := SERVICES[type]("t")) as url:
-        assert tell(destination(type, url, text="{payload.none}"), notice(told))[0].ok
-    message, = service.posted
-    said = message.get("content", message.get("text"))
-    assert said.split("\n")[1] == told["text"] and "destination: ci" in said
+        assert all(outcome.ok for outcome in tell(destination(type, url, text="{payload.none}"), notice(words), told(words)))
+    notes, event = [message.get("content", message.get("text")).split("\n") for message in service.posted]
+    assert notes[1] == event[1] == words["text"] and notes[2:4] == event[2:4] == ["destination: ci", "why: x"]
+    assert "destination.disabled" in notes[0] and "scans: song.analyzed" in event[0]
 
 
 # -- what they answer ------------------------------------------------------------------------------

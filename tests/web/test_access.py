@@ -31,7 +31,7 @@ def test_every_admin_route_needs_the_token(app, client, row):
 
 def test_what_is_public_is_a_short_list():
     assert {row.pattern for row in TABLE if row.access is Access.PUBLIC} == {
-        "/", "/static/(.+)", "/api/login", "/api/logout", "/api/session", "/health",
+        "/", "/static/(.+)", "/api/login", "/api/logout", "/api/session", "/health", "/webhook-status",
         "/api/v1/jobs/([^/]+)/status", "/api/v1/jobs/([^/]+)/results"}
 
 

@@ -195,6 +195,13 @@ def test_one_that_is_gone_is_disabled_and_the_others_are_told_of_it(house):
     assert one["state"] == "disabled" and "410" in one["disabled_why"]
     assert [task["state"] for task in ended(house, 2)] == ["done", "failed"]
     assert len(house.receiver.of("/ci")) == 1
+    [told] = house.admin.get("/api/events?source=hookserver").json["events"]
+    assert (told["type"], told["title"]) == ("destination.disabled", text.splitlines()[1])
+    seen = house.admin.get(f"/api/events/{told['id']}").json
+    assert (seen["to"], seen["to_today"], seen["curl"]) == (["team"], ["team"], None)
+    assert [check["check"] for check in seen["checks"]] == ["made", "stored"]
+    assert [(verdict["place"], verdict["matched"]) for verdict in seen["routes"]][-1] == ("notify", True)
+    assert house.admin.post("/api/replay", {"what": "events", "id": told["id"], "dry_run": True}).json["to"] == {"team": 1}
 
 
 def test_a_program_gets_the_event_on_its_input(house):

@@ -1,0 +1,119 @@
+"""Frame.io through the front door: what its senders are answered, and what becomes of assets."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+
+import pytest
+
+from tests.running import Running, write_conf
+
+SECRET = "frameio secret for tests"
+CONF = """\
+server: {{host: 127.0.0.1, port: {port}, {server}}}
+limits: {{rate: 1000000/s, {limits}}}
+sources:
+  review: {{type: frameio, secrets: ["{secret}", "frameio secret for tests"], statuses: {{final cut: "DELIVERED 📦", client ok: approved}}}}
+  open: {{type: frameio, path: /open, verify: none}}
+"""
+
+
+def headers(body: bytes, *, secret: str = SECRET, at: int | None = None) -> dict[str, str]:
+    moment = str(int(time.time()) if at is None else at)
+    mark = hmac.new(secret.encode(), f"v0:{moment}:".encode() + body, hashlib.sha256).hexdigest()
+    return {"Content_Type": "application/json", "X_Frameio_Signature": f"v0={mark}", "X_Frameio_Request_Timestamp": moment}
+
+
+def seed(event: str, file: str = "file_id", **said) -> dict:
+    return {"event_type": event, "resource": {"id": file, "name": "video.mp4", **said}}
+
+
+def v4(event: str, file: str, kind: str = "file") -> dict:
+    return {"account": {"id": "acc"}, "project": {"id": "prj"}, "resource": {"id": file, "type": kind}, "type": event, "user": {"id": "usr"},
+            "workspace": {"id": "ws"}}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    running = Running(write_conf(tmp_path_factory.mktemp("frameio"), text=CONF))
+    yield running
+    running.stop()
+
+
+def send(running, value: object, **other):
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return running.client().ask("POST", "/frameio-webhook", body, **headers(body, **other))
+
+
+def asset(running, file: str) -> dict:
+    return running.client(running.token).get(f"/api/assets/review/{file}").json
+
+
+def test_the_seeds_events_move_an_asset_through_its_table(running):
+    steps = [(seed("file.upload.completed", status="processing"), "PROCESSING ⚙️"), (seed("file.ready"), "COMPLETED 🎉"),
+             (seed("comment.created"), "WAITING_APPROVAL ⏳"), (seed("review.status.changed", review_status="rejected"), "REJECTED 🚫"),
+             (seed("file.status.changed", status="needs_review"), "WAITING_APPROVAL ⏳"), (seed("file.status.changed", status="ready"), "COMPLETED 🎉"),
+             (seed("review.status.changed", review_status="approved"), "APPROVED ✅"), (v4("file.ready", "file_id"), "APPROVED ✅"),
+             (seed("file.status.changed", status="Final Cut"), "DELIVERED 📦"), (seed("file.status.changed", status="Client OK"), "APPROVED ✅")]
+    for event, label in steps:
+        reply = send(running, event)
+        assert (reply.status, reply.json["status"], reply.json["duplicate"]) == (200, "success", False)
+        assert asset(running, "file_id")["label"] == label, event
+    found = asset(running, "file_id")
+    assert (found["name"], found["status"], found["events"], found["comments"], found["project"]) == ("video.mp4", "approved", len(steps), 1, "prj")
+    assert [moment["label"] for moment in found["history"]] == ["APPROVED ✅", "DELIVERED 📦", None, *[label for _, label in reversed(steps[:7])]]
+    board = running.client(running.token).get("/api/assets?status=approved&q=VIDEO").json
+    assert [row["id"] for row in board["assets"]] == ["file_id"]
+    assert [(column["status"], column["count"]) for column in board["statuses"]] == [
+        ("processing", 0), ("ready", 0), ("needs_review", 0), ("approved", 1), ("rejected", 0), ("final_cut", 0)]
+
+
+def test_what_is_no_event_of_an_asset_is_kept_all_the_same(running):
+    vector = (b'{"project":{"id":"f348e9f4-f142-42f9-b3bf-478d93f0feb4"},"resource":{"id":"6aad9151-c216-4d6f-b5e9-530df551a426","type":"asset"},'
+              b'"team":{"id":"aa891687-4b1e-4150-9b6d-9e4911c5b436"},"type":"asset.label.updated","user":{"id":"59c9ade1-311b-4c3b-8231-b9d88e9a1a85"}}')
+    odd = [v4("comment.created", "c1", "comment"), v4("project.updated", "p1", "project"), {"id": "1", "name": "ping", "resource": None},
+           {"type": {"a": 1}, "resource": [1]}, {"type": "file.ready", "resource": {"id": "x" * 500, "type": "file"}}, [1, 2], "text", 0]
+    assert [send(running, value).status for value in [vector, *odd]] == [200] * 9
+    types = [line["type"] for line in running.lines() if line["kind"] == "event.received"]
+    assert types[-9:] == ["asset.label.updated", "comment.created", "project.updated", "ping", "event", "file.ready", "event", "event", "event"]
+    empty = send(running, b"")
+    assert (empty.status, empty.json["status"]) == (200, "warning")
+    action = {"account_id": "a", "action_id": "b", "interaction_id": "c", "resource": {"id": "act", "type": "file"}, "type": "my.export", "data": None}
+    assert send(running, action).json == {"title": "Received", "description": "The request has been taken."}
+    assert asset(running, "act")["history"][0]["what"] == "my.export"
+
+
+def test_who_did_not_sign_now_is_refused(running):
+    client, body = running.client(), json.dumps(seed("file.ready", "refused")).encode()
+    now = int(time.time())
+    assert client.ask("POST", "/frameio-webhook", body, **headers(body, secret="another")).code == "signature_mismatch"
+    assert client.ask("POST", "/frameio-webhook", body, Content_Type="application/json").code == "signature_missing"
+    assert client.ask("POST", "/frameio-webhook", body + b" ", **headers(body)).status == 401
+    for off, status in ((-290, 200), (290, 200), (-310, 401), (310, 401)):
+        assert send(running, seed("file.ready", f"off{off}"), at=now + off).status == status
+    odd = client.ask("POST", "/frameio-webhook", body, **headers(body) | {"X_Frameio_Request_Timestamp": "1_0"})
+    assert (odd.status, odd.code) == (400, "bad_timestamp")
+    assert send(running, b'{"type":').code == "bad_json"
+    assert client.ask("PUT", "/frameio-webhook").headers["allow"] == "GET, POST"
+
+
+def test_a_copy_is_known_for_a_short_time(running):
+    first, again = (send(running, v4("file.updated", "twin")).json for _ in range(2))
+    assert (first["id"], first["duplicate"]) == (again["id"], False) and again["duplicate"]
+    assert running.config.sources["review"].dedup_window == 120
+
+
+def test_the_status_page_tells_strangers_nothing_and_nobody_a_secret(running):
+    assert running.client().post("/open", seed("file.ready", "last", status="ready")).status == 200
+    assert running.client().get("/webhook-status").json == {"webhook_status": "active"}
+    found = running.client(running.token).get("/webhook-status").json
+    assert found["total_events"] == sum(found["events_by_type"].values()) > 0 and found["events_by_type"]["file.ready"] > 0
+    assert (found["last_event"]["event_type"], found["last_event"]["resource_name"], found["last_event"]["status"]) == ("file.ready", "video.mp4", "ready")
+    assert found["tunnel_info"] == {"webhook_port": None, "tunnel_url": None, "is_running": False, "is_healthy": False, "process_pid": None}
+    assert found["webhook_url"].endswith("/frameio-webhook") and SECRET not in json.dumps(found)
+    opened = running.client().get("/frameio-webhook").json
+    assert (opened["status"], opened["endpoint"], opened["methods"]) == ("active", "/frameio-webhook", ["GET", "POST"])
+    assert SECRET not in running.client(running.token).get("/api/system").body.decode()
