@@ -19,7 +19,8 @@ DISABLED = "destination.disabled"
 
 #: Type -> the type of source that it comes from, None for this server itself.
 TYPES: dict[str, str | None] = {
-    "song.analyzed": "acrcloud", "song.no_results": "acrcloud", "song.failed": "acrcloud", "asset.status": "frameio", DISABLED: None}
+    "song.analyzed": "acrcloud", "song.no_results": "acrcloud", "song.failed": "acrcloud", "asset.status": "frameio", DISABLED: None,
+    "file.downloaded": "feed", "file.failed": "feed"}
 
 
 class Announcement(msgspec.Struct, frozen=True, gc=False):

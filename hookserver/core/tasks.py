@@ -162,7 +162,7 @@ class _Changed(msgspec.Struct, gc=False):
 
 
 def changed_draft(task: str, change: str) -> Draft:
-    """``change``: ``now`` (make the next attempt at once) or ``cancel``."""
+    """``change``: ``now`` (make the next attempt at once; ends a pause, too), ``pause`` (until told otherwise) or ``cancel``."""
     return Draft(CHANGED, _members(_Changed(task, change)), b"null")
 
 

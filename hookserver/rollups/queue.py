@@ -26,6 +26,7 @@ VERSION = 2
 
 KINDS = frozenset({MADE, ATTEMPTED, ANSWERED, CHANGED, DESTINATION_CHANGED})    # of records that are a ``Step``
 ROWS = "deliveries"         # rows of tasks that have ended
+FAR = 253_402_300_799_000   # when a paused task is due: the last second that a record can name
 TRIES_KEPT = 100            # of the records about one task, the last ones
 
 Out = list[tuple[str, bytes]]
@@ -153,6 +154,9 @@ class Queue:
             self.strays += 1
         elif step.change == "cancel":
             self._end(task, step, minute, out)
+        elif step.change == "pause":
+            at = at_ms(step.at)
+            self._put(_replace(task, due_at=FAR, pause=FAR - at, waiting=False))
         elif step.change == "now":
             self._put(_replace(task, due_at=at_ms(step.at), pause=0, waiting=False))
 

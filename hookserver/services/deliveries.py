@@ -16,7 +16,7 @@ import msgspec
 from hookserver.core.records import EVENT, BadLine, decode, iso_ms
 from hookserver.core.tasks import CHANGED, ENDED, MADE, NOTICE, WEBHOOK, WORKER, Task, changed_draft, made_draft, task_id
 from hookserver.errors import CorruptionError, Refused
-from hookserver.rollups.queue import EndedRow, Queue
+from hookserver.rollups.queue import FAR, EndedRow, Queue
 from hookserver.services.ended import Ended, Place
 from hookserver.store.reader import Reader
 from hookserver.tasks.engine import Engine
@@ -32,7 +32,7 @@ _CURSOR = re.compile(r"p([0-9]{1,15})\.([0-9]{1,9})|e(\d{4}-\d\d-\d\d)\.([0-9]{1
 #: Why a pending task waits, for people.
 REASONS = {
     "due": "it is not due yet", "running": "an attempt is being made", "queue": "as many attempts as are allowed are being made",
-    "rate": "the destination's rate is used up", "breaker": "the destination has failed several times in a row",
+    "paused": "somebody has paused it", "rate": "the destination's rate is used up", "breaker": "the destination has failed several times in a row",
     "asked": "the destination has asked to be left alone", "disabled": "the destination is disabled",
     "busy": "as many attempts as the server makes at a time are being made", "no_target": "conf.yaml has no destination of this name"}
 
@@ -137,6 +137,16 @@ class Deliveries:
         await self._append(changed_draft(task.id, "cancel"))
         return {"task": task.id, "state": "cancelled"}
 
+    async def pause(self, some_id: str) -> dict:
+        """Let a task wait until somebody lets it go on (``retry``). An attempt that runs is cut short. Raises as ``cancel``."""
+        task, _, _ = await self._find(some_id)
+        if task is not None:
+            await self._engine.let_go(task.id)
+        if task is None or task.id not in self._queue.tasks:
+            raise Refused("conflict", "This task has ended already.")
+        await self._append(changed_draft(task.id, "pause"))
+        return {"task": task.id, "state": "paused"}
+
     # -- pending tasks ---------------------------------------------------------------------------------
 
     def _pending(self, target: str | None, about: str | None, limit: int,
@@ -160,7 +170,7 @@ class Deliveries:
         return dropwhile(lambda name: born(name) >= below, reversed(ids))
 
     def _view(self, task: Task) -> TaskView:
-        why, seconds = self._engine.why(task)
+        why, seconds = self._engine.why(task) if task.due_at < FAR else ("paused", None)
         return TaskView(task.id, task.kind, task.target, task.about, task.part, PENDING, task.attempts, task.cause, task.status,
                         iso_ms(task.made_at), iso_ms(task.due_at), task.waiting, why, REASONS[why],
                         None if seconds is None else round(seconds, 1))

@@ -18,6 +18,7 @@ from hookserver.rollups.assets import Assets
 from hookserver.rollups.counts import Counts
 from hookserver.rollups.deliveries import Deliveries
 from hookserver.rollups.entry import Entry, decode_entry, decode_step, entry_decoder, minute_of
+from hookserver.rollups.files import Files
 from hookserver.rollups.jobs import Jobs
 from hookserver.rollups.queue import KINDS, Queue
 from hookserver.rollups.sessions import LATENESS, Sessions
@@ -31,7 +32,7 @@ log = logging.getLogger("hookserver.projection")
 #: What senders mean, a fold for each kind of thing: songs, assets. Each has ``name``, ``version`` and ``providers``, is made with the store's
 #: id, and has ``load``, ``snapshot``, ``announcements`` (key -> what is still to be told) and ``fold(entry or step, minute, out)``.
 #: It is given the events of its providers and those that we have made, and the steps of all tasks of sources.
-MEANINGS: tuple[type, ...] = (Assets,)
+MEANINGS: tuple[type, ...] = (Assets, Files)
 
 VERSIONS = {fold.name: fold.version for fold in (Sessions, Counts, Queue, Deliveries, Jobs, *MEANINGS)}
 LOGGED_FAILURES = 20        # each further one is only counted
@@ -128,7 +129,7 @@ class Folds:
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 self._fail("decode", entry.seq, error)
                 return
-        if line is not None and "." in step.target:
+        if line is not None and ("." in step.target or not step.target):    # of a source's task, or of one that it does not name
             self._fold_meaning(self.meanings.values(), step, rows)
         born = ()
         try:

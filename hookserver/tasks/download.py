@@ -27,7 +27,7 @@ from hookserver.core.guard import Target
 from hookserver.core.links import direct, is_dropbox, parse_link
 from hookserver.core.records import BadLine
 from hookserver.core.tasks import Outcome
-from hookserver.providers.listing import Listed, read_entry
+from hookserver.core.listing import Listed, read_entry
 from hookserver.tasks.connect import Connector, Unreachable
 from hookserver.tasks.fetch import Fetch
 from hookserver.tasks.partial import Full, Partial

@@ -1,6 +1,6 @@
 import pytest
 
-from hookserver.providers.listing import read_entry
+from hookserver.core.listing import read_entry
 
 NEW = {"source_url": "https://www.dropbox.com/scl/fo/a/b?rlkey=k&dl=1", "r2_url": "https://server.example.workers.dev/dropbox/b/o/file",
        "provider": "dropbox", "created_at": "2026-01-08T20:19:38+00:00", "original_filename": "61 Camille.zip"}
