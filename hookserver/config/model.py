@@ -19,6 +19,7 @@ from hookserver.core.ratelimit import Rate
 from hookserver.core.retry import RetryPolicy
 from hookserver.core.signatures import HmacScheme
 from hookserver.core.signing import Signing
+from hookserver.core.verdicts import Thresholds
 
 
 class Tls(msgspec.Struct, frozen=True):
@@ -112,7 +113,56 @@ class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
         return [self.name] if self.scheme is None else []
 
 
-Source = AgoraSource | GenericSource | FrameioSource
+class AcrcloudSource(msgspec.Struct, frozen=True, kw_only=True):
+    """ACRCloud File Scanning. ``callback_tokens``: any of them may come with a callback, the first one is shown; () = not made yet.
+    ``token`` and ``container`` None: nothing can be asked of the API, or uploaded to it. ``mock``: a simulator stands in for ACRCloud.
+    ``stuck_after`` and ``timeout`` in seconds."""
+
+    name: str
+    path: str
+    callback_tokens: tuple[bytes, ...]
+    token: str | None
+    container: int | None
+    api: str  # without a final slash; containers are below it
+    mock: bool
+    stuck_after: float
+    timeout: float
+    retry: RetryPolicy
+    verdict: Thresholds
+    dedup_window: float
+    body: int  # bytes of a callback, which may hold thousands of matches
+    rate: Rate | None = None  # None: limits.rate
+    terms: Terms = Terms()
+    type: str = "acrcloud"
+
+    def __repr__(self) -> str:
+        return f"AcrcloudSource(name={self.name!r}, <secrets hidden>)"
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """The source's name -> where callbacks are posted to, without the token."""
+        return {self.name: self.path}
+
+    @property
+    def unsigned(self) -> list[str]:
+        """The names in ``paths`` that take unsigned requests: a callback always needs its token."""
+        return []
+
+    def shown(self, hidden: str) -> dict:
+        """The settings of its own as JSON, with ``hidden`` for each secret."""
+        return {"path": self.path, "callback_token": [hidden] * len(self.callback_tokens), "token": hidden if self.token else None,
+                "container": self.container, "api": self.api, "mock": self.mock, "stuck_after": self.stuck_after, "timeout": self.timeout,
+                "retry": {"schedule": list(self.retry.schedule)}, "verdict": msgspec.to_builtins(self.verdict)}
+
+    @property
+    def callback_path(self) -> str:
+        """Where the container must be told to post to, token included; "" when the token is not made yet."""
+        if not self.callback_tokens:
+            return ""
+        return f"{self.path.rstrip('/')}/{self.callback_tokens[0].decode()}"
+
+
+Source = AgoraSource | GenericSource | FrameioSource | AcrcloudSource
 
 
 class Breaker(msgspec.Struct, frozen=True):

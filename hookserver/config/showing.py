@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hookserver.config.frameio import FrameioSource
-from hookserver.config.model import AgoraSource, Config, Destination, Jobs, Source
+from hookserver.config.model import AcrcloudSource, AgoraSource, Config, Destination, Jobs, Source
 from hookserver.config.terms import Terms
 from hookserver.core.retry import RetryPolicy
 
@@ -38,7 +38,7 @@ def _source(source: Source) -> dict:
              "limits": {"body": source.body, "rate": None if source.rate is None else str(source.rate)}} | _terms(source.terms)
     if isinstance(source, AgoraSource):
         return shown | {"apps": {app: {"verify": one.verify, "secrets": [HIDDEN] * len(one.secrets)} for app, one in source.apps.items()}}
-    if isinstance(source, FrameioSource):
+    if isinstance(source, (FrameioSource, AcrcloudSource)):
         return shown | source.shown(HIDDEN)
     shown["dedup"]["key"] = [field.text for field in source.key]
     scheme = source.scheme

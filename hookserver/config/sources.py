@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from hookserver.config import frameio
+from hookserver.config import acrcloud, frameio
 from hookserver.config.model import AgoraApp, AgoraSource, GenericSource, Source
-from hookserver.config.outgoing import HEADER_NAME, HEADER_VALUE
+from hookserver.config.outgoing import HEADER_NAME, HEADER_VALUE, SECRET
 from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Key, Many, Section
 from hookserver.config.terms_keys import TERMS, take_terms
 from hookserver.config.tree import Listing, Node, Place
-from hookserver.config.values import RATE, SECRETS, Kind, choice, duration, list_of, number, size, text_of
+from hookserver.config.values import RATE, SECRETS, URL, Kind, choice, duration, list_of, number, size, text_of
 from hookserver.core.fields import Field, parse_field
 from hookserver.core.requests import is_application
 from hookserver.core.signatures import HmacScheme
@@ -40,6 +40,8 @@ def _build_source(values: dict, place: Place, context: Context) -> Source:
     terms = take_terms(values)
     if values["type"] == frameio.TYPE:
         source = frameio.build(name, values, place, context)
+    elif values["type"] == acrcloud.TYPE:
+        source = acrcloud.build(name, values, place, context)
     else:
         source = _generic(name, values, place, context) if values["type"] == "generic" else _agora(name, values, place)
     return msgspec.structs.replace(source, terms=terms)
@@ -142,14 +144,17 @@ APP = Section({
 }, _build_app)
 
 SOURCE = Section({
-    "type": Key(choice("agora", "frameio", "generic", later=("acrcloud",)), REQUIRED, "Kind of sender; generic is one that is described here."),
+    "type": Key(choice("agora", "acrcloud", "frameio", "generic"), REQUIRED, "Kind of sender; generic is one that is described here."),
     "apps": Key(Many(APP, "<app id>", r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ or -"), REQUIRED,
                 "Agora projects; each posts to /<app id>/webhooks.", ("agora",)),
-    "path": Key(OWN_PATH, "", "Where its requests are posted to; default: /hooks/<name>, of frameio /frameio-webhook.", ("generic", "frameio")),
+    "path": Key(OWN_PATH, "", "Where its requests are posted to; default: /hooks/<name>, of frameio /frameio-webhook, of acrcloud /acrcloud/webhook/file-scanning/.", ("generic", "frameio", "acrcloud")),
     "verify": Key(VERIFY, "", "How it signs, needed of generic; none takes unsigned requests and is shown as a warning.", ("generic", "frameio")),
     "event_type": Key(FIELD, "", "Field that names the type of an event; default: that of the preset, else all are of type event.", ("generic",)),
     "reject_status": Key(number(400, 499), "", "Answer to a wrong signature; default: that of the preset, else 401.", ("generic", "frameio")),
     **frameio.KEYS,
+    "token": Key(SECRET, "", "Token for the sender's API; without it, nothing is asked there.", ("frameio", "acrcloud")),
+    "api": Key(URL, "", "Another address of the API; for acrcloud up to /api.", ("frameio", "acrcloud")),
+    **acrcloud.KEYS,
     "dedup": Key(DEDUP, "{}", "Recognition of duplicates."),
     "limits": Key(SOURCE_LIMITS, "{}", "Limits of this source."),
     **TERMS,

@@ -64,7 +64,6 @@ class Intake:
         self._steady, self._clock, self._threads = steady, clock, threads
         self._trusted: Sequence[Network] = config.server.trusted_proxies
         self.reception = Reception(config)
-        self._endpoints = self.reception.endpoints
         self._in_flight: dict[tuple[str, str], asyncio.Future] = {}
         self.accepted: Counter[str] = Counter()    # source -> records made
         self.duplicates: Counter[str] = Counter()  # source -> answered without a new record
@@ -77,12 +76,12 @@ class Intake:
 
         What is posted to a path that nobody has matches no source, and that is kept as a rejection.
         """
-        return (path in self._endpoints or agora.looks_like(path) or path.startswith(HOOKS)
+        return (self.reception.find(path) is not None or agora.looks_like(path) or path.startswith(HOOKS)
                 or method == "POST" and not is_application(path))
 
     def admit(self, method: str, path: str, headers: Sequence[tuple[str, str]], peer: str) -> Admission | Answer:
         """Decide from the headers. Takes a token of the client's rate when the body may come."""
-        endpoint = self._endpoints.get(path)
+        endpoint = self.reception.find(path)
         known = {name.lower(): value for name, value in headers}
         forwarded = [value for name, value in headers if name.lower() == "x-forwarded-for"] \
             if "x-forwarded-for" in known else ()
@@ -209,7 +208,7 @@ class Intake:
         ``size`` is the length that the client announced, when the body was not read.
         """
         self.refused[refused.code] += 1
-        endpoint = self._endpoints.get(request.path)
+        endpoint = self.reception.find(request.path)
         source = endpoint.source if endpoint else None
         if endpoint is not None:
             request = endpoint.receiver.kept(request)
@@ -227,7 +226,7 @@ class Intake:
 
     def stats(self) -> dict[str, int]:
         """Real numbers for /debug/cache."""
-        limiters = {id(endpoint.limiter): endpoint.limiter for endpoint in self._endpoints.values()}
+        limiters = {id(endpoint.limiter): endpoint.limiter for endpoint in self.reception.endpoints.values()}
         limiters[id(self.reception.limiter)] = self.reception.limiter
         return {"in_flight": len(self._in_flight), "buckets": sum(map(len, limiters.values())),
                 "accepted": self.accepted.total(), "duplicates": self.duplicates.total(), "refused": self.refused.total()}
