@@ -118,7 +118,7 @@ def further(endpoint: Endpoint, request: InboundRequest, found: Examined) -> dic
     """The verdicts on an authentic request, with those of the checks that its source asks for besides. Raises Refused."""
     terms, verdicts = endpoint.terms, {"signature": found.verdict.text}
     if terms.allow_ips is not None:
-        verdicts["address"] = f"{request.client} is in {terms.allow_ips.holder(request.client)}"
+        verdicts["address"] = f"{request.client} is in {terms.allow_ips.holder(request.client) or 'no network of the list'}"
     if terms.drop is not None:
         if terms.drop.matches(Subject(endpoint.source, found.type, request.client, joined(request.headers), found.value)):
             raise Filtered(found.answer or own_success(terms) or DROPPED)
