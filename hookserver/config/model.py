@@ -6,6 +6,7 @@ Each part of the server gets its own slice of this; nobody looks a setting up by
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,7 +18,7 @@ from hookserver.core.fields import Field
 from hookserver.core.guard import parse_url
 from hookserver.core.ratelimit import Rate
 from hookserver.core.retry import RetryPolicy
-from hookserver.core.signatures import HmacScheme
+from hookserver.core.schemes.scheme import Scheme
 from hookserver.core.signing import Signing
 from hookserver.core.verdicts import Thresholds
 
@@ -82,25 +83,27 @@ class AgoraSource(msgspec.Struct, frozen=True):
 
 
 class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A sender that the configuration describes. ``scheme`` None: ``verify: none``. ``key``: the fields that make two
-    requests copies of one event; () = no two are."""
+    """A sender that the configuration describes. ``scheme`` None: ``verify: none``. ``keys``: what the scheme made of the secrets.
+    ``event_type``: the first of these that is there names the type. ``key``: the fields that make two requests copies of one
+    event; () = no two are. ``public_url``: the address as the sender knows it; None = site_url and ``path``."""
 
     name: str
     path: str
-    scheme: HmacScheme | None
-    secrets: tuple[bytes, ...]
+    scheme: Scheme | None
+    keys: tuple[Any, ...]
     preset: str | None
-    event_type: Field | None
+    event_type: tuple[Field, ...]
     key: tuple[Field, ...]
     reject_status: int
     dedup_window: float
+    public_url: str | None = None
     body: int | None = None  # None: limits.body
     rate: Rate | None = None  # None: limits.rate
     terms: Terms = Terms()
     type: str = "generic"
 
     def __repr__(self) -> str:
-        return f"GenericSource(name={self.name!r}, <{len(self.secrets)} secrets hidden>)"
+        return f"GenericSource(name={self.name!r}, <{len(self.keys)} secrets hidden>)"
 
     @property
     def paths(self) -> dict[str, str]:
@@ -111,6 +114,11 @@ class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
     def unsigned(self) -> list[str]:
         """The names in ``paths`` that take unsigned requests."""
         return [self.name] if self.scheme is None else []
+
+    @property
+    def signs_url(self) -> bool:
+        """Whether its sender signs the address that it posts to."""
+        return self.scheme is not None and self.scheme.public_url
 
 
 class AcrcloudSource(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,7 +52,7 @@ def endpoints_of(config: Config, general: RateLimiter) -> dict[str, Endpoint]:
     for source in config.sources.values():
         limiter = general if source.rate is None else RateLimiter(source.rate)
         limit = config.limits.body if source.body is None else source.body
-        for path, receiver in receivers_of(source).items():
+        for path, receiver in receivers_of(source, config.server.site_url or "").items():
             found[path] = Endpoint(source.name, _on(source.terms, receiver), limit, source.dedup_window, limiter, source.terms,
                                    below=isinstance(receiver, Acrcloud))
     if config.jobs is not None:
@@ -68,13 +68,14 @@ def _on(terms: Terms, receiver: Receiver) -> Receiver:
     return msgspec.structs.replace(receiver, **said) if said else receiver
 
 
-def receivers_of(source: Source) -> dict[str, Receiver]:
-    """Path -> who understands what is sent there."""
+def receivers_of(source: Source, site: str = "") -> dict[str, Receiver]:
+    """Path -> who understands what is sent there. ``site``: our address, "" when it is not known."""
     if isinstance(source, AcrcloudSource):
         path = source.path.rstrip("/")
         return dict.fromkeys((path, f"{path}/"), Acrcloud(path, source.callback_tokens))
     if isinstance(source, GenericSource):
-        return {source.path: Generic(source.scheme, source.secrets, source.event_type, source.key, source.reject_status)}
+        return {source.path: Generic(scheme=source.scheme, keys=source.keys, event_type=source.event_type, key=source.key,
+                                     reject_status=source.reject_status, url=source.public_url or site + source.path)}
     if isinstance(source, FrameioSource):
         return {source.path: Frameio(None if source.verify == "none" else source.secrets, source.tolerance, source.reject_status,
                                      source.token is not None, source.action)}
