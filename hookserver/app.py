@@ -42,6 +42,7 @@ from hookserver.services.projection import Projection
 from hookserver.services.queries import Events
 from hookserver.services.readmission import Readmission
 from hookserver.services.refusals import Refusals
+from hookserver.services.rehearsal import Rehearsal
 from hookserver.services.replay import Replay
 from hookserver.services.route_report import RouteReport
 from hookserver.services.summaries import moved, summaries
@@ -61,6 +62,7 @@ from hookserver.tasks.performers import Performers
 from hookserver.web.assets import Assets, static_directory
 from hookserver.web.auth import Auth, is_exposed, load_token
 from hookserver.web.base import Hosts
+from hookserver.web.dry_runs import DryRuns
 from hookserver.web.frontdoor import OUT_OF_REACH, FrontDoor
 from hookserver.web.hooks import Hooks
 from hookserver.web.live import Hub
@@ -187,7 +189,8 @@ class App:
             window=self._window(),
             derived={"the checkpoint": self.projection.checkpoint, "what is sorted": self.channels.refresh},
             pinned_seq=lambda: self.projection.queue.pinned_seq(), prepare=self.projection.prepare)
-        self.hooks = Hooks(self.intake, clock=self.clock)
+        self.auth = Auth(self.token)
+        self.hooks = Hooks(self.intake, clock=self.clock, dry_runs=DryRuns(Rehearsal(self.intake), self.auth))
         self.house = self._house()
         self.door = FrontDoor(self.hooks, build_application(self.house), api_body=API_BODY,
                               header_timeout=config.limits.header_timeout, body_timeout=config.limits.body_timeout)
@@ -200,7 +203,7 @@ class App:
         overview = Overview(config, storage=self.log, rejections=self.rejections, events=events, counts=lambda: self.projection.counts,
                             clock=self.clock, base_url=base, warnings=self.system.warnings)
         return SimpleNamespace(
-            auth=Auth(self.token), hosts=Hosts(config.server.host, site_host(config)),
+            auth=self.auth, hosts=Hosts(config.server.host, site_host(config)),
             trusted_proxies=config.server.trusted_proxies, assets=Assets(static_directory()),
             events=events, missed=events.missed, overview=overview, channels=self.channels, mappings=mappings,
             hub=self.hub, system=self.system, deliveries=self.work.deliveries, targets=self.work.targets,

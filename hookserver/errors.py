@@ -13,7 +13,7 @@ CODES: dict[str, tuple[int, str]] = {
     "bad_request": (400, "The request is malformed."),
     "bad_json": (400, "The body is not the strict JSON that this source expects."),
     "bad_field": (400, "A field of the body is not what it must be."),
-    "bad_timestamp": (400, "The signed time is not a plain decimal number."),
+    "bad_timestamp": (400, "The signed time is not written as this source has it."),
     "bad_parameter": (400, "A query parameter has a value that is not understood."),
     "not_found": (404, "There is nothing at this path."),
     "unmatched": (404, "No source is configured for this path."),
@@ -32,6 +32,7 @@ CODES: dict[str, tuple[int, str]] = {
     # who sent it
     "signature_missing": (401, "The request carries no signature."),
     "signature_mismatch": (401, "The signature does not match any active secret."),
+    "timestamp_outside": (401, "The signed time is too far from this server's clock."),
     "token_required": (401, "This path needs the admin token."),
     "cross_origin": (403, "A state-changing request came from another site."),
     "address_denied": (403, "This address is not on the source's list."),

@@ -112,17 +112,17 @@ GENERIC = 'sources: {s: {type: generic, verify: {preset: jobs, secrets: ["${CANA
 
 def test_a_generic_source_gets_what_its_preset_knows(tmp_path):
     source = load(tmp_path, GENERIC).sources["s"]
-    assert (source.path, source.scheme.header, source.reject_status, source.secrets) == ("/hooks/s", "X-Signature", 403, (CANARY.encode(),))
-    assert source.event_type.text == "payload.status" and [field.text for field in source.key] == ["payload.job_id", "payload.status"]
+    assert (source.path, source.scheme.field.text, source.reject_status, source.keys) == ("/hooks/s", "header.X-Signature", 403, (CANARY.encode(),))
+    assert [field.text for field in source.event_type] == ["payload.status"] and [field.text for field in source.key] == ["payload.job_id", "payload.status"]
     own = load(tmp_path, """
 sources:
   s: {type: generic, path: /in, verify: {preset: jobs, header: X-Mine, secrets: ["12345678"]}, reject_status: 401, event_type: header.X-Type,
       dedup: {key: payload.id, window: 1h}}
 """).sources["s"]
-    assert (own.path, own.scheme.header, own.scheme.algorithm, own.reject_status, own.dedup_window) == ("/in", "X-Mine", "sha256", 401, 3600)
-    assert own.event_type.steps == ("x-type",) and [field.text for field in own.key] == ["payload.id"]
+    assert (own.path, own.scheme.field.text, own.scheme.algorithm, own.reject_status, own.dedup_window) == ("/in", "header.X-Mine", "sha256", 401, 3600)
+    assert own.event_type[0].steps == ("x-type",) and [field.text for field in own.key] == ["payload.id"]
     bare = load(tmp_path, "sources: {s: {type: generic, verify: none}}\n")
-    assert (bare.sources["s"].scheme, bare.sources["s"].key, bare.sources["s"].event_type) == (None, (), None)
+    assert (bare.sources["s"].scheme, bare.sources["s"].key, bare.sources["s"].event_type) == (None, (), ())
     assert any("unsigned" in warning for warning in bare.warnings)
 
 
@@ -221,11 +221,11 @@ BAD = [
     s("path: /x", ".verify", "missing"),
     s("verify: no", ".verify", "must be a mapping of keys, or none"),
     s("verify: {secrets: ['12345678']}", ".verify", "neither preset nor scheme"),
-    s("verify: {preset: job, secrets: ['12345678']}", ".verify.preset", "must be one of jobs"),
+    s("verify: {preset: job, secrets: ['12345678']}", ".verify.preset", "must be one of github"),
     s("verify: {preset: jobs}", ".verify.secrets", "missing"),
     s("verify: {preset: jobs, secrets: []}", ".verify.secrets", "no secret"),
     s("verify: {scheme: hmac, secrets: ['12345678']}", ".verify.header", "missing"),
-    s("verify: {scheme: hmac, header: X, signed: '{body}', secrets: ['12345678']}", ".verify.signed", "does not have signed yet"),
+    s("verify: {scheme: hmac, header: X, signed: 'v0:{timestamp}', secrets: ['12345678']}", ".verify.signed", "leaves the body out"),
     s("verify: none, path: hooks/x", ".path", "must be a path"),
     s("verify: none, path: /a/../b", ".path", "must be a path"),
     s("verify: none, path: '/a?b'", ".path", "must be a path"),

@@ -92,11 +92,12 @@ def test_http_table_is_the_route_table():
     """Each route is in the README with its access. ``{…}`` in one stands for a group in the other."""
     named = {}
     for row in re.findall(r"^\| (`.*?) \| (\w+) \|", section("HTTP"), re.MULTILINE):
-        for path in re.findall(r"`(?:[A-Z]+ )?(/[^`]*)`", row[0]):
+        for path in re.findall(r"`(?:[A-Z,]+ )?(/[^`]*)`", row[0]):
             named[re.sub(r"\{\w+\}", "{}", path)] = {"public": Access.PUBLIC, "signed": Access.SIGNED, "token": Access.ADMIN}[row[1]]
     routes = {re.sub(r"\([^)]*\)", "{}", row.pattern): row.access for row in TABLE if not row.pattern.startswith("/static/")}
     # these are no rows; they are signed, or say verify: none
-    hooks = dict.fromkeys(("/{}/webhooks", "/hooks/{}", "/frameio-webhook", "/api/v1/generate-descriptions"), Access.SIGNED)
+    hooks = dict.fromkeys(("/{}/webhooks", "/hooks/{}", "/frameio-webhook", "/acrcloud/webhook/file-scanning/{}",
+                           "/api/v1/generate-descriptions"), Access.SIGNED)
     assert named == routes | hooks
 
 

@@ -75,7 +75,7 @@ def hand_in(args: argparse.Namespace, status: dict) -> int:
     source = source_named(conf, args.source)
     if not isinstance(source, GenericSource) or source.preset != "jobs":
         raise UsageError(f"source {source.name} does not have the preset jobs")
-    message = notification(status, iso_ms(time.time_ns() // 1_000_000), source.path, source.secrets[0] if source.secrets else None)
+    message = notification(status, iso_ms(time.time_ns() // 1_000_000), source.path, source.keys[0] if source.keys else None)
     reply = Connection(args.url or address(conf)).send(message)
     print(f"{source.name}: answered {reply.status or 'nothing'}" + (", it was there already" if reply.duplicate else ""))
     return 0 if reply.status == 200 else 1

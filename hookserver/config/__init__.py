@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hookserver.config import names, sections, spec, tree
-from hookserver.config.model import AgoraApp, AgoraSource, Config, GenericSource, Limits, Server, Source, StoreSettings, Tls
+from hookserver.config.model import AcrcloudSource, AgoraApp, AgoraSource, Config, GenericSource, Limits, Server, Source, StoreSettings, Tls
 from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Each, Many, Section
 from hookserver.config.showing import masked
 from hookserver.core.ratelimit import Rate
 from hookserver.errors import ConfigError
 
-__all__ = ["AgoraApp", "AgoraSource", "Config", "GenericSource", "Limits", "Rate", "Server", "Source", "StoreSettings", "Tls",
+__all__ = ["AcrcloudSource", "AgoraApp", "AgoraSource", "Config", "GenericSource", "Limits", "Rate", "Server", "Source", "StoreSettings", "Tls",
            "describe", "load", "masked", "schema"]
 
 
@@ -114,4 +114,6 @@ def _only_of(section: Section, word: str) -> dict:
 def _json_default(text: str):
     if text.startswith("["):
         return [_json_default(part) for part in text[1:-1].split(", ")]
+    if text in ("true", "false"):
+        return text == "true"
     return int(text) if text.isdigit() else float(text) if text.replace(".", "", 1).isdigit() else text

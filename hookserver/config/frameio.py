@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from hookserver.config.outgoing import SECRET
 from hookserver.config.secrets import Context
 from hookserver.config.sections import Key, Section
 from hookserver.config.terms import Terms
 from hookserver.config.tree import Node, Place, Table
-from hookserver.config.values import SECRETS, TEXT, URL, Kind, duration, text_of
+from hookserver.config.values import SECRETS, TEXT, Kind, duration, text_of
 from hookserver.core.asset_words import LABELS, WORD, label_of, word_of
 from hookserver.core.ratelimit import Rate
 
@@ -86,7 +85,7 @@ def build(name: str, values: dict, place: Place, context: Context) -> FrameioSou
     return FrameioSource(
         name=name, path=values["path"] or PATH, secrets=values["secrets"] or (), verify="none" if unsigned else "signature",
         tolerance=values["tolerance"], reject_status=values["reject_status"] or 401, dedup_window=WINDOW if window is None else window,
-        token=values["token"] or None, account=values["account"], api=values["api"], status_field=values["status_field"],
+        token=values["token"] or None, account=values["account"], api=values["api"] or API, status_field=values["status_field"],
         statuses=values["statuses"] or {}, action=values["action"], **values["limits"])
 
 
@@ -119,9 +118,7 @@ OF = (TYPE,)
 KEYS = {
     "secrets": Key(SECRETS, "", "Signing secrets of the webhook; any one of them may match. Needed unless verify is none.", OF),
     "tolerance": Key(duration(1), "5m", "How far the signed time may be off, either way.", OF),
-    "token": Key(SECRET, "", "API token; with it, names, statuses and links of assets are looked up after the answer.", OF),
     "account": Key(TEXT, "", "Account id for the API; default: the one that an event names.", OF),
-    "api": Key(URL, API, "Where the API is.", OF),
     "status_field": Key(TEXT, "Status", "Name of the metadata field that holds what reviewers decided.", OF),
     "statuses": Key(STATUSES, "", "What Frame.io's words for a status stand for, beside the known ones: one of these, or a label of your own.", OF),
     "action": Key(ACTION, "{}", "What is answered to a custom action.", OF),

@@ -6,6 +6,7 @@ Each part of the server gets its own slice of this; nobody looks a setting up by
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,8 +18,9 @@ from hookserver.core.fields import Field
 from hookserver.core.guard import parse_url
 from hookserver.core.ratelimit import Rate
 from hookserver.core.retry import RetryPolicy
-from hookserver.core.signatures import HmacScheme
+from hookserver.core.schemes.scheme import Scheme
 from hookserver.core.signing import Signing
+from hookserver.core.verdicts import Thresholds
 
 
 class Tls(msgspec.Struct, frozen=True):
@@ -81,25 +83,27 @@ class AgoraSource(msgspec.Struct, frozen=True):
 
 
 class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A sender that the configuration describes. ``scheme`` None: ``verify: none``. ``key``: the fields that make two
-    requests copies of one event; () = no two are."""
+    """A sender that the configuration describes. ``scheme`` None: ``verify: none``. ``keys``: what the scheme made of the secrets.
+    ``event_type``: the first of these that is there names the type. ``key``: the fields that make two requests copies of one
+    event; () = no two are. ``public_url``: the address as the sender knows it; None = site_url and ``path``."""
 
     name: str
     path: str
-    scheme: HmacScheme | None
-    secrets: tuple[bytes, ...]
+    scheme: Scheme | None
+    keys: tuple[Any, ...]
     preset: str | None
-    event_type: Field | None
+    event_type: tuple[Field, ...]
     key: tuple[Field, ...]
     reject_status: int
     dedup_window: float
+    public_url: str | None = None
     body: int | None = None  # None: limits.body
     rate: Rate | None = None  # None: limits.rate
     terms: Terms = Terms()
     type: str = "generic"
 
     def __repr__(self) -> str:
-        return f"GenericSource(name={self.name!r}, <{len(self.secrets)} secrets hidden>)"
+        return f"GenericSource(name={self.name!r}, <{len(self.keys)} secrets hidden>)"
 
     @property
     def paths(self) -> dict[str, str]:
@@ -111,8 +115,62 @@ class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
         """The names in ``paths`` that take unsigned requests."""
         return [self.name] if self.scheme is None else []
 
+    @property
+    def signs_url(self) -> bool:
+        """Whether its sender signs the address that it posts to."""
+        return self.scheme is not None and self.scheme.public_url
 
-Source = AgoraSource | GenericSource | FrameioSource
+
+class AcrcloudSource(msgspec.Struct, frozen=True, kw_only=True):
+    """ACRCloud File Scanning. ``callback_tokens``: any of them may come with a callback, the first one is shown; () = not made yet.
+    ``token`` and ``container`` None: nothing can be asked of the API, or uploaded to it. ``mock``: a simulator stands in for ACRCloud.
+    ``stuck_after`` and ``timeout`` in seconds."""
+
+    name: str
+    path: str
+    callback_tokens: tuple[bytes, ...]
+    token: str | None
+    container: int | None
+    api: str  # without a final slash; containers are below it
+    mock: bool
+    stuck_after: float
+    timeout: float
+    retry: RetryPolicy
+    verdict: Thresholds
+    dedup_window: float
+    body: int  # bytes of a callback, which may hold thousands of matches
+    rate: Rate | None = None  # None: limits.rate
+    terms: Terms = Terms()
+    type: str = "acrcloud"
+
+    def __repr__(self) -> str:
+        return f"AcrcloudSource(name={self.name!r}, <secrets hidden>)"
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """The source's name -> where callbacks are posted to, without the token."""
+        return {self.name: self.path}
+
+    @property
+    def unsigned(self) -> list[str]:
+        """The names in ``paths`` that take unsigned requests: a callback always needs its token."""
+        return []
+
+    def shown(self, hidden: str) -> dict:
+        """The settings of its own as JSON, with ``hidden`` for each secret."""
+        return {"path": self.path, "callback_token": [hidden] * len(self.callback_tokens), "token": hidden if self.token else None,
+                "container": self.container, "api": self.api, "mock": self.mock, "stuck_after": self.stuck_after, "timeout": self.timeout,
+                "retry": {"schedule": list(self.retry.schedule)}, "verdict": msgspec.to_builtins(self.verdict)}
+
+    @property
+    def callback_path(self) -> str:
+        """Where the container must be told to post to, token included; "" when the token is not made yet."""
+        if not self.callback_tokens:
+            return ""
+        return f"{self.path.rstrip('/')}/{self.callback_tokens[0].decode()}"
+
+
+Source = AgoraSource | GenericSource | FrameioSource | AcrcloudSource
 
 
 class Breaker(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ JOBS = "jobs"   # the source of the job service's events
 def check(values: dict, root: Table) -> None:
     """``values`` are those of the root section. Raises ConfigError that names the place."""
     _check_paths(values["sources"], root)
+    _check_addresses(values, root)
     sources, destinations = {*values["sources"]}, {*values["destinations"]}
     own = {PROVIDER: "of what hookserver itself has to tell"} | ({JOBS: "of the job service"} if values["jobs"] is not None else {})
     for name, whose in own.items():
@@ -69,6 +70,15 @@ def _check_paths(sources: dict, root: Table) -> None:
                 place = _path_place(root.entries["sources"].entries[name], label)
                 raise place.error(f"belongs to source {owner[path]} already; {path} can have one source only")
             owner[path] = name
+
+
+def _check_addresses(values: dict, root: Table) -> None:
+    """A sender that signs the address it posts to has to have one that is known."""
+    for name, source in values["sources"].items():
+        if getattr(source, "signs_url", False) and source.public_url is None and values["server"].site_url is None:
+            place = root.entries["sources"].entries[name].place
+            raise place.below("public_url", place.line).error("is missing: its sender signs the address that it posts to",
+                                                              "say public_url here, or server.site_url")
 
 
 def _path_place(table: Table, label: str) -> Place:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from hookserver.config.frameio import FrameioSource
-from hookserver.config.model import AgoraSource, Config, Destination, Jobs, Source
+from hookserver.config.model import AcrcloudSource, AgoraSource, Config, Destination, GenericSource, Jobs, Source
 from hookserver.config.terms import Terms
 from hookserver.core.retry import RetryPolicy
 
@@ -38,15 +40,26 @@ def _source(source: Source) -> dict:
              "limits": {"body": source.body, "rate": None if source.rate is None else str(source.rate)}} | _terms(source.terms)
     if isinstance(source, AgoraSource):
         return shown | {"apps": {app: {"verify": one.verify, "secrets": [HIDDEN] * len(one.secrets)} for app, one in source.apps.items()}}
-    if isinstance(source, FrameioSource):
+    if isinstance(source, (FrameioSource, AcrcloudSource)):
         return shown | source.shown(HIDDEN)
     shown["dedup"]["key"] = [field.text for field in source.key]
-    scheme = source.scheme
-    verify = "none" if scheme is None else {
-        "preset": source.preset, "header": scheme.header, "algorithm": scheme.algorithm, "encoding": scheme.encoding,
-        "prefix": scheme.prefix, "secrets": [HIDDEN] * len(source.secrets)}
-    return shown | {"path": source.path, "verify": verify, "reject_status": source.reject_status,
-                    "event_type": None if source.event_type is None else source.event_type.text}
+    return shown | {"path": source.path, "verify": _verify(source), "reject_status": source.reject_status,
+                    "public_url": source.public_url and source.public_url.partition("?")[0], "event_type": [field.text for field in source.event_type]}
+
+
+def _verify(source: GenericSource) -> dict | str:
+    """The scheme by its own names. It holds no secret: those are in the keys."""
+    if source.scheme is None:
+        return "none"
+    said = {name: _plain(value) for name, value in msgspec.structs.asdict(source.scheme).items()}
+    return {"preset": source.preset, **said, "secrets": [HIDDEN] * len(source.keys)}
+
+
+def _plain(value: object) -> object:
+    """A part of a scheme as JSON: a field and a template as they were written."""
+    if hasattr(value, "text"):
+        return value.text
+    return {name: _plain(part) for name, part in msgspec.structs.asdict(value).items()} if isinstance(value, msgspec.Struct) else value
 
 
 def _terms(terms: Terms) -> dict:

@@ -125,6 +125,14 @@ def _or_word(name: str, read: Reader, schema: dict, word: str) -> Kind:
     return Kind(f"{name} or `{word}`" if word else name, read, {"anyOf": choices})
 
 
+def _flag(node: Node, context: Context) -> bool:
+    """``true`` or ``false``, and none of YAML's other words for them."""
+    value = expand(node, context)
+    if value.text not in ("true", "false") or value.kind == "str":
+        raise value.error(f"{value.shown} is not true or false")
+    return value.text == "true"
+
+
 def _rate(node: Node, context: Context) -> Rate:
     value = expand(node, context)
     if value.kind == "null":
@@ -246,6 +254,7 @@ def _secrets(node: Node, context: Context) -> tuple[bytes, ...]:
 
 
 TEXT = Kind("text", text_of, {"type": "string", "minLength": 1})
+FLAG = Kind("true or false", _flag, {"anyOf": [{"type": "boolean"}, _REFERENCE]})
 URL = Kind("URL", _url, {"type": "string", "pattern": r"^(https?://|\$\{|file:|credential:)"})
 PATH = Kind("path", _path, {"type": "string", "minLength": 1})
 FILE = Kind("path of a file", _existing_file, {"type": "string", "minLength": 1})

@@ -37,8 +37,8 @@ ABSENT: Final = Absent()
 
 
 class Field(msgspec.Struct, frozen=True):
-    """``text`` as written. ``root`` is its first word. ``steps``: of ``header`` the name in lower case, of ``payload``
-    the way into the JSON value (member names, and places in lists from 0), else ()."""
+    """``text`` as written. ``root`` is its first word. ``steps``: of ``header`` the name in lower case, of ``query`` the name, of
+    ``payload`` the way into the JSON value (member names, and places in lists from 0), else ()."""
 
     text: str
     root: str
@@ -48,24 +48,24 @@ class Field(msgspec.Struct, frozen=True):
 def parse_field(text: str, roots: Sequence[str] = ("type", "source", "client", "header", "payload")) -> Field:
     """The field that ``text`` names. Raises ValueError, in words for people.
 
-    ``roots``: the first words that make sense in this place. Only ``header`` and ``payload`` have steps.
+    ``roots``: the first words that make sense in this place. Only ``header``, ``query`` and ``payload`` have steps.
     """
     first = _FIRST.match(text)
     root = first[0] if first and len(text) <= MAX_TEXT else ""
     if root not in roots:
         raise ValueError("is no field of an event; fields are " + ", ".join(_EXAMPLES.get(name, name) for name in roots))
     rest = text[len(root):]
-    if root == "header":
+    if root in ("header", "query"):
         named = _HEADER.fullmatch(rest)
         if not named:
-            raise ValueError("names no header; write header.X-Event")
-        return Field(text, root, (named[1].lower(),))
+            raise ValueError("names no header; write header.X-Event" if root == "header" else "names no parameter; write query.token")
+        return Field(text, root, (named[1].lower() if root == "header" else named[1],))
     if root != "payload" and rest:
         raise ValueError(f"goes on after {root}, which is a plain text")
     return Field(text, root, _steps(rest))
 
 
-_EXAMPLES = {"header": "header.<name>", "payload": "payload.<member>"}
+_EXAMPLES = {"header": "header.<name>", "query": "query.<name>", "payload": "payload.<member>"}
 
 
 def _steps(rest: str) -> tuple[str | int, ...]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Sequence
 
 import msgspec
@@ -27,16 +26,6 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     text: str
     secret: int | None = None
     code: str | None = None
-
-
-class HmacScheme(msgspec.Struct, frozen=True):
-    """An HMAC of the raw body in one header: ``prefix`` and the digest. ``algorithm`` is a key of DIGEST_BYTES,
-    ``encoding`` is "hex", "base64" or "base64url"."""
-
-    header: str
-    algorithm: str = "sha256"
-    encoding: str = "hex"
-    prefix: str = ""
 
 
 MISSING = Verdict(False, "no signature header", code="signature_missing")
@@ -60,42 +49,23 @@ def check_hmac_hex(header: str | None, body: bytes, secrets: Sequence[bytes], *,
         return MISSING
     given = header.strip(" \t")
     if len(given) != 2 * DIGEST_BYTES[algorithm] or not _HEX.fullmatch(given):
-        return Verdict(False, f"{name} is not {2 * DIGEST_BYTES[algorithm]} hex digits", code="signature_mismatch")
+        return mismatch(f"{name} is not {2 * DIGEST_BYTES[algorithm]} hex digits")
     wanted = bytes.fromhex(given)
-    matched = None
+    found = None
     for index, secret in enumerate(secrets):
-        if hmac.compare_digest(hmac.digest(secret, body, algorithm), wanted) and matched is None:
-            matched = index
-    return _result(matched, len(secrets), name)
+        if hmac.compare_digest(hmac.digest(secret, body, algorithm), wanted) and found is None:
+            found = index
+    return matched(found, len(secrets), name)
 
 
-def _result(matched: int | None, count: int, name: str) -> Verdict:
-    if matched is None:
+def matched(number: int | None, count: int, name: str) -> Verdict:
+    """The verdict on a signature in the field ``name``: which of ``count`` secrets it matches; None = none."""
+    if number is None:
         tried = "no secret is set" if not count else f"{count} tried"
-        return Verdict(False, f"{name} matches no secret ({tried})", code="signature_mismatch")
-    return Verdict(True, f"{name} matches secret {matched + 1} of {count}", secret=matched)
+        return mismatch(f"{name} matches no secret ({tried})")
+    return Verdict(True, f"{name} matches secret {number + 1} of {count}", secret=number)
 
 
-def check_hmac(scheme: HmacScheme, header: str | None, body: bytes, secrets: Sequence[bytes]) -> Verdict:
-    """Whether ``header`` is what ``scheme`` makes of ``body`` under any of ``secrets``.
-
-    Hex is taken in either case, base64 with or without its padding.
-    """
-    if header is None:
-        return MISSING
-    given = header.strip(" \t")
-    if not given.startswith(scheme.prefix):
-        return Verdict(False, f"{scheme.header} does not begin with {scheme.prefix}", code="signature_mismatch")
-    given = given[len(scheme.prefix):]
-    if scheme.encoding == "hex":
-        return check_hmac_hex(given, body, secrets, algorithm=scheme.algorithm, name=scheme.header)
-    encode, wanted, matched = _ENCODERS[scheme.encoding], given.encode("utf-8", "surrogatepass"), None
-    for index, secret in enumerate(secrets):
-        made = encode(hmac.digest(secret, body, scheme.algorithm))
-        same = hmac.compare_digest(made, wanted) | hmac.compare_digest(made.rstrip(b"="), wanted)
-        if same and matched is None:
-            matched = index
-    return _result(matched, len(secrets), scheme.header)
-
-
-_ENCODERS = {"base64": b64encode, "base64url": urlsafe_b64encode}
+def mismatch(text: str) -> Verdict:
+    """The verdict on a signature that is none, or a wrong one; ``text`` says why."""
+    return Verdict(False, text, code="signature_mismatch")

@@ -5,11 +5,15 @@ Pure.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from hookserver.core.fields import ABSENT, Field, walk
+from hookserver.core.fields import ABSENT, Field
 from hookserver.core.requests import Answer, InboundRequest
-from hookserver.core.signatures import NOT_CHECKED, HmacScheme, check_hmac
+from hookserver.core.schemes.reading import Reading
+from hookserver.core.schemes.scheme import Scheme
+from hookserver.core.signatures import NOT_CHECKED
 from hookserver.providers.bodies import read_body
 from hookserver.providers.receiver import JSON_ONLY, Examined, Unfit, key_of, refusal_of, stored
 
@@ -18,37 +22,37 @@ UNTYPED = "event"   # the type of an event that does not say
 MAX_TYPE = 100      # characters
 
 
-class Generic(msgspec.Struct, frozen=True):
-    """``scheme`` None takes unsigned requests. ``key``: fields that together are the same for copies of one event; () = none."""
+class Generic(msgspec.Struct, frozen=True, kw_only=True):
+    """``scheme`` None takes unsigned requests; ``keys`` are what it made of the secrets. ``event_type``: the first of these fields
+    that is there names the type. ``key``: fields that together are the same for copies of one event; () = none.
+    ``url``: the address as the sender knows it, for schemes that sign it."""
 
-    scheme: HmacScheme | None
-    secrets: tuple[bytes, ...]
-    event_type: Field | None
-    key: tuple[Field, ...]
-    reject_status: int
+    scheme: Scheme | None
+    keys: tuple[Any, ...] = ()
+    event_type: tuple[Field, ...] = ()
+    key: tuple[Field, ...] = ()
+    reject_status: int = 401
+    url: str = ""
     name: str = NAME
     methods: tuple[str, ...] = ("POST",)
     content_types: frozenset[str] = JSON_ONLY
     recalls: bool = False
 
     def __repr__(self) -> str:
-        return f"Generic(<{len(self.secrets)} secrets hidden>)"
+        return f"Generic(<{len(self.keys)} secrets hidden>)"
 
     def examine(self, request: InboundRequest) -> Examined | Unfit:
-        """Signature first, JSON only of what is authentic."""
-        verdict = NOT_CHECKED
+        """Signature first, JSON only of what is authentic, unless the signature stands inside."""
+        reading, verdict = Reading(request, self.url), NOT_CHECKED
         if self.scheme is not None:
-            verdict = check_hmac(self.scheme, request.header(self.scheme.header), request.body, self.secrets)
+            verdict = self.scheme.check(reading, self.keys)
             if not verdict.ok:
                 return refusal_of(verdict, self.reject_status)
         body = read_body(request, self.content_types)
         if type(body) is Unfit:
             return body
-        value = body.value
-        parts = [_find(field, request, value) for field in self.key]
-        key = None if not parts or any(part is ABSENT or part is None or part == "" for part in parts) else key_of(parts)
-        return Examined(verdict, UNTYPED if self.event_type is None else type_text(_find(self.event_type, request, value)), key, value,
-                        is_json=body.is_json)
+        reading.value = body.value
+        return Examined(verdict, _type(self.event_type, reading), _key(self.key, reading), body.value, is_json=body.is_json)
 
     def kept(self, request: InboundRequest) -> InboundRequest:
         return request
@@ -57,18 +61,24 @@ class Generic(msgspec.Struct, frozen=True):
         return stored(event, duplicate)
 
 
-def _find(field: Field, request: InboundRequest, value: object) -> object:
-    if field.root == "header":
-        found = request.header(field.steps[0])
-        return ABSENT if found is None else found
-    return walk(value, field.steps)
+def _type(fields: tuple[Field, ...], reading: Reading) -> str:
+    for field in fields:
+        found = type_text(reading.find(field))
+        if found is not None:
+            return found
+    return UNTYPED
 
 
-def type_text(value: object) -> str:
-    """A sender's value as the type of an event: on one line, without spaces at its ends, not too long."""
+def _key(fields: tuple[Field, ...], reading: Reading) -> str | None:
+    parts = [reading.find(field) for field in fields]
+    return None if not parts or any(part is ABSENT or part is None or part == "" for part in parts) else key_of(parts)
+
+
+def type_text(value: object) -> str | None:
+    """A sender's value as the type of an event: on one line, without spaces at its ends, not too long. None for what is no name."""
     if type(value) is int and abs(value) < 10**18:
         return str(value)
     if type(value) is not str:
-        return UNTYPED
+        return None
     text = "".join(char if char.isprintable() else " " for char in value[:4 * MAX_TYPE]).strip()
-    return text[:MAX_TYPE].rstrip() or UNTYPED
+    return text[:MAX_TYPE].rstrip() or None

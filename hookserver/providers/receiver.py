@@ -85,8 +85,8 @@ def stored(event: str, duplicate: bool) -> Answer:
 
 
 def refusal_of(verdict: Verdict, status: int | None = None) -> Unfit:
-    """The refusal for a signature that is missing or wrong."""
-    return Unfit(verdict.code, hint=f"{verdict.text}.", status=status)
+    """The refusal for a signature that is missing or wrong, or a time that is off; one that is no time is always 400."""
+    return Unfit(verdict.code, hint=f"{verdict.text}.", status=None if verdict.code == "bad_timestamp" else status)
 
 
 def parse_body(body: bytes) -> object | Unfit:

@@ -58,17 +58,22 @@ def checks_of(record: Record) -> list[Check]:
     """The verdicts on an event. What its record does not say follows from its being there."""
     if record.provider == PROVIDER:
         return [Check("made", True, "by hookserver, from what it has in its log; nobody sent it"), Check("stored", True, f"synced as seq {record.seq}")]
-    app, told = f", app {record.app}" if record.app else "", record.checks
-    checks = [Check("path", True, f"source {record.source} ({record.provider}){app}")]
+    content = Check("JSON", True, "strict JSON") if is_json(record) else Check("content", True, content_words(payload_of(record), record.size))
+    duplicate = Check("duplicate", True, f"first with the key {record.key} within the window") if record.key else NO_KEY
+    stored = Check("stored", True, f"synced as seq {record.seq}; after that it was answered {202 if record.job else 'as a success'}")
+    return [*passed(record.source, record.provider, record.app, record.checks, content), duplicate, stored]
+
+
+NO_KEY = Check("duplicate", None, "it has no key, so it counts as new")
+
+
+def passed(source: str, provider: str, app: str | None, told: dict[str, str], content: Check) -> list[Check]:
+    """The checks that an authentic request has passed. ``told``: the verdicts that are kept of them."""
+    told = dict(told)
+    checks = [Check("path", True, f"source {source} ({provider})" + (f", app {app}" if app else ""))]
     checks += [Check(stage.name, True, told.pop(stage.name, "passed")) for stage in EARLY if stage.name != "address" or "address" in told]
     checks += [_verdict(name, told.pop(name)) for name in ("signature",) if name in told]
-    checks.append(Check("JSON", True, "strict JSON") if is_json(record) else Check("content", True, content_words(record)))
-    checks += [_verdict(name, text) for name, text in told.items()]
-    if record.key:
-        checks.append(Check("duplicate", True, f"first with the key {record.key} within the window"))
-    else:
-        checks.append(Check("duplicate", None, "it has no key, so it counts as new"))
-    return checks + [Check("stored", True, f"synced as seq {record.seq}; after that it was answered {202 if record.job else 'as a success'}")]
+    return [*checks, content, *(_verdict(name, text) for name, text in told.items())]
 
 
 def _verdict(name: str, text: str) -> Check:
@@ -80,12 +85,11 @@ def is_json(record: Record) -> bool:
     return record.raw_b64 is None and (bytes(record.payload) != b"null" or record.raw is None)
 
 
-def content_words(record: Record) -> str:
-    """What a body is that is no JSON."""
-    fields = payload_of(record)
+def content_words(fields: object, size: int) -> str:
+    """What a body of ``size`` bytes is that is no JSON, by the fields that are seen of it."""
     if not isinstance(fields, dict):
-        return "no JSON: kept byte for byte" if record.size else "empty"
-    return f"{'a form' if record.size else 'a query'} of {len(fields)} field{'' if len(fields) == 1 else 's'}"
+        return "no JSON: kept byte for byte" if size else "empty"
+    return f"{'a form' if size else 'a query'} of {len(fields)} field{'' if len(fields) == 1 else 's'}"
 
 
 def checks_of_rejection(refused: Rejection) -> list[Check]:
@@ -93,10 +97,15 @@ def checks_of_rejection(refused: Rejection) -> list[Check]:
 
     A cause that belongs to no check (one that a later version may know) is told alone.
     """
-    stages = STAGES_OF_JOBS if refused.source == jobs.NAME else STAGES
-    failed = next((place for place, stage in enumerate(stages) if refused.cause in stage.causes), None)
+    return until(refused.source, refused.cause, refused.message)
+
+
+def until(source: str | None, cause: str, message: str) -> list[Check]:
+    """All checks, when the one with this cause has failed."""
+    stages = STAGES_OF_JOBS if source == jobs.NAME else STAGES
+    failed = next((place for place, stage in enumerate(stages) if cause in stage.causes), None)
     if failed is None:
-        return [Check(refused.cause, False, refused.message)]
+        return [Check(cause, False, message)]
     return [Check(stage.name, True, "passed") if place < failed else
-            Check(stage.name, False, refused.message) if place == failed else
+            Check(stage.name, False, message) if place == failed else
             Check(stage.name, None, "not reached") for place, stage in enumerate(stages)]

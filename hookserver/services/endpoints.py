@@ -7,12 +7,13 @@ import time
 
 import msgspec
 
-from hookserver.config import Config, GenericSource, Source
+from hookserver.config import AcrcloudSource, Config, GenericSource, Source
 from hookserver.config.frameio import FrameioSource
 from hookserver.config.terms import Terms
 from hookserver.core.ratelimit import RateLimiter
 from hookserver.core.requests import Answer
 from hookserver.providers import jobs
+from hookserver.providers.acrcloud import Acrcloud
 from hookserver.providers.agora import Agora
 from hookserver.providers.frameio import Frameio
 from hookserver.providers.generic import Generic
@@ -21,7 +22,8 @@ from hookserver.providers.receiver import Examined, Receiver
 
 
 class Endpoint(msgspec.Struct, frozen=True, gc=False):
-    """What one path belongs to. ``limit`` is in bytes, ``window`` (of duplicates) in seconds."""
+    """What one path belongs to. ``limit`` is in bytes, ``window`` (of duplicates) in seconds.
+    ``below``: one more name behind the path is for the receiver, too."""
 
     source: str
     receiver: Receiver
@@ -29,6 +31,7 @@ class Endpoint(msgspec.Struct, frozen=True, gc=False):
     window: float
     limiter: RateLimiter
     terms: Terms = Terms()
+    below: bool = False
 
     def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
         """The answer to what is on disk, as the event with this id."""
@@ -49,8 +52,9 @@ def endpoints_of(config: Config, general: RateLimiter) -> dict[str, Endpoint]:
     for source in config.sources.values():
         limiter = general if source.rate is None else RateLimiter(source.rate)
         limit = config.limits.body if source.body is None else source.body
-        for path, receiver in receivers_of(source).items():
-            found[path] = Endpoint(source.name, _on(source.terms, receiver), limit, source.dedup_window, limiter, source.terms)
+        for path, receiver in receivers_of(source, config.server.site_url or "").items():
+            found[path] = Endpoint(source.name, _on(source.terms, receiver), limit, source.dedup_window, limiter, source.terms,
+                                   below=isinstance(receiver, Acrcloud))
     if config.jobs is not None:
         receiver = JobsReceiver(config.jobs.secrets, config.jobs.max_lots, lambda: jobs.job_id(time.time_ns() // 1_000_000, secrets.token_bytes(16)))
         found[jobs.PATH] = Endpoint(jobs.NAME, receiver, config.limits.body, config.jobs.idempotency, general)
@@ -64,10 +68,14 @@ def _on(terms: Terms, receiver: Receiver) -> Receiver:
     return msgspec.structs.replace(receiver, **said) if said else receiver
 
 
-def receivers_of(source: Source) -> dict[str, Receiver]:
-    """Path -> who understands what is sent there."""
+def receivers_of(source: Source, site: str = "") -> dict[str, Receiver]:
+    """Path -> who understands what is sent there. ``site``: our address, "" when it is not known."""
+    if isinstance(source, AcrcloudSource):
+        path = source.path.rstrip("/")
+        return dict.fromkeys((path, f"{path}/"), Acrcloud(path, source.callback_tokens))
     if isinstance(source, GenericSource):
-        return {source.path: Generic(source.scheme, source.secrets, source.event_type, source.key, source.reject_status)}
+        return {source.path: Generic(scheme=source.scheme, keys=source.keys, event_type=source.event_type, key=source.key,
+                                     reject_status=source.reject_status, url=source.public_url or site + source.path)}
     if isinstance(source, FrameioSource):
         return {source.path: Frameio(None if source.verify == "none" else source.secrets, source.tolerance, source.reject_status,
                                      source.token is not None, source.action)}

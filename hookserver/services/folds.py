@@ -14,6 +14,7 @@ import msgspec
 from hookserver.core.announcements import PROVIDER as OURSELVES
 from hookserver.core.announcements import Announcement
 from hookserver.core.records import EVENT
+from hookserver.core.tasks import CHANGED, MADE
 from hookserver.rollups.assets import Assets
 from hookserver.rollups.counts import Counts
 from hookserver.rollups.deliveries import Deliveries
@@ -22,6 +23,7 @@ from hookserver.rollups.files import Files
 from hookserver.rollups.jobs import Jobs
 from hookserver.rollups.queue import KINDS, Queue
 from hookserver.rollups.sessions import LATENESS, Sessions
+from hookserver.rollups.songs import Songs
 from hookserver.rollups.wheel import Span
 from hookserver.services.pace import paced
 from hookserver.store.lines import decode_block
@@ -31,8 +33,8 @@ log = logging.getLogger("hookserver.projection")
 
 #: What senders mean, a fold for each kind of thing: songs, assets. Each has ``name``, ``version`` and ``providers``, is made with the store's
 #: id, and has ``load``, ``snapshot``, ``announcements`` (key -> what is still to be told) and ``fold(entry or step, minute, out)``.
-#: It is given the events of its providers and those that we have made, and the steps of all tasks of sources.
-MEANINGS: tuple[type, ...] = (Assets, Files)
+#: It is given the events of its providers and those that we have made, the steps of all tasks of sources, and all that people do about tasks.
+MEANINGS: tuple[type, ...] = (Assets, Songs, Files)
 
 VERSIONS = {fold.name: fold.version for fold in (Sessions, Counts, Queue, Deliveries, Jobs, *MEANINGS)}
 LOGGED_FAILURES = 20        # each further one is only counted
@@ -129,7 +131,7 @@ class Folds:
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 self._fail("decode", entry.seq, error)
                 return
-        if line is not None and ("." in step.target or not step.target):    # of a source's task, or of one that it does not name
+        if line is not None and ("." in step.target or step.kind == MADE or step.kind == CHANGED):
             self._fold_meaning(self.meanings.values(), step, rows)
         born = ()
         try:

@@ -21,9 +21,9 @@ from concurrent.futures import Executor
 import msgspec
 
 from hookserver.config import Config
-from hookserver.core.addresses import Network, bucket_of, client_address
+from hookserver.core.addresses import Network, bucket_of, client_address, plain_text
 from hookserver.core.records import BadLine, decode, event_draft, event_id
-from hookserver.core.requests import Answer, InboundRequest, is_application
+from hookserver.core.requests import Answer, InboundRequest, header_values, is_application
 from hookserver.core.tasks import record_seq
 from hookserver.errors import CorruptionError, Refused, StorageUnavailable
 from hookserver.providers import agora
@@ -64,7 +64,6 @@ class Intake:
         self._steady, self._clock, self._threads = steady, clock, threads
         self._trusted: Sequence[Network] = config.server.trusted_proxies
         self.reception = Reception(config)
-        self._endpoints = self.reception.endpoints
         self._in_flight: dict[tuple[str, str], asyncio.Future] = {}
         self.accepted: Counter[str] = Counter()    # source -> records made
         self.duplicates: Counter[str] = Counter()  # source -> answered without a new record
@@ -77,21 +76,23 @@ class Intake:
 
         What is posted to a path that nobody has matches no source, and that is kept as a rejection.
         """
-        return (path in self._endpoints or agora.looks_like(path) or path.startswith(HOOKS)
+        return (self.reception.find(path) is not None or agora.looks_like(path) or path.startswith(HOOKS)
                 or method == "POST" and not is_application(path))
 
     def admit(self, method: str, path: str, headers: Sequence[tuple[str, str]], peer: str) -> Admission | Answer:
         """Decide from the headers. Takes a token of the client's rate when the body may come."""
-        endpoint = self._endpoints.get(path)
+        endpoint = self.reception.find(path)
         known = {name.lower(): value for name, value in headers}
-        forwarded = [value for name, value in headers if name.lower() == "x-forwarded-for"] \
-            if "x-forwarded-for" in known else ()
-        client = client_address(peer, forwarded, self._trusted)
+        client = self.client_of(headers, peer) if "x-forwarded-for" in known else plain_text(peer)
         refused = self.reception.refuse_early(endpoint, method, known, client) or self._too_fast(endpoint, client)
         if refused is None:
             return Admission(self.reception.limit(endpoint), client)
         return self.refuse(InboundRequest(method, path, "", headers, b"", peer, client, self._clock()), refused,
                            size=content_length(known))
+
+    def client_of(self, headers: Sequence[tuple[str, str]], peer: str) -> str:
+        """The address to hold responsible."""
+        return client_address(peer, header_values(headers, "X-Forwarded-For"), self._trusted)
 
     def _too_fast(self, endpoint: Endpoint | None, client: str) -> Refused | None:
         limiter = endpoint.limiter if endpoint else self.reception.limiter
@@ -123,8 +124,8 @@ class Intake:
         """
         taken = await asyncio.get_running_loop().run_in_executor(self._threads, self.reception.judge, request)
         if dry_run:
-            seq = self._known(request, taken)
-            return taken, None if seq is None else event_id(self._log.store_id, seq), seq is not None
+            event = self.known_as(request, taken)
+            return taken, event, event is not None
         return taken, *await self._keep(request, taken, {"replay": note})
 
     async def _examine(self, request: InboundRequest) -> Taken | Answer:
@@ -147,10 +148,10 @@ class Intake:
             stored = await asyncio.shield(original)
             self.duplicates[source] += 1
             return stored.id, True
-        seq = self._known(request, taken)
-        if seq is not None:
+        event = self.known_as(request, taken)
+        if event is not None:
             self.duplicates[source] += 1
-            return event_id(self._log.store_id, seq), True
+            return event, True
         future = self._in_flight[slot] = self._append(request, taken, checks)
         # Removed when its fate is known, and not before: until then it is in no index.
         future.add_done_callback(lambda done: self._settled(slot, done))
@@ -158,10 +159,11 @@ class Intake:
         self.accepted[source] += 1
         return stored.id, False
 
-    def _known(self, request: InboundRequest, taken: Taken) -> int | None:
-        """The seq of an event on disk that this is a copy of."""
+    def known_as(self, request: InboundRequest, taken: Taken) -> str | None:
+        """The id of an event on disk that this is a copy of."""
         endpoint, key = taken.endpoint, taken.examined.key
-        return None if key is None else self._dedup.lookup(endpoint.source, key, request.at_ms, endpoint.window)
+        seq = None if key is None else self._dedup.lookup(endpoint.source, key, request.at_ms, endpoint.window)
+        return None if seq is None else event_id(self._log.store_id, seq)
 
     def _append(self, request: InboundRequest, taken: Taken, checks: dict[str, str] | None) -> asyncio.Future:
         endpoint, examined = taken.endpoint, taken.examined
@@ -209,7 +211,7 @@ class Intake:
         ``size`` is the length that the client announced, when the body was not read.
         """
         self.refused[refused.code] += 1
-        endpoint = self._endpoints.get(request.path)
+        endpoint = self.reception.find(request.path)
         source = endpoint.source if endpoint else None
         if endpoint is not None:
             request = endpoint.receiver.kept(request)
@@ -227,7 +229,7 @@ class Intake:
 
     def stats(self) -> dict[str, int]:
         """Real numbers for /debug/cache."""
-        limiters = {id(endpoint.limiter): endpoint.limiter for endpoint in self._endpoints.values()}
+        limiters = {id(endpoint.limiter): endpoint.limiter for endpoint in self.reception.endpoints.values()}
         limiters[id(self.reception.limiter)] = self.reception.limiter
         return {"in_flight": len(self._in_flight), "buckets": sum(map(len, limiters.values())),
                 "accepted": self.accepted.total(), "duplicates": self.duplicates.total(), "refused": self.refused.total()}

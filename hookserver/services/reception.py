@@ -50,6 +50,14 @@ class Reception:
         self.routing = Routing(config.routes, config.notify)
         self._body_limit = config.limits.body
 
+    def find(self, path: str) -> Endpoint | None:
+        """To whom a path belongs: as it is written, or the part of it before its last name, where that name is a token."""
+        endpoint = self.endpoints.get(path)
+        if endpoint is not None:
+            return endpoint
+        above = self.endpoints.get(path[:path.rfind("/", 0, -1) + 1])
+        return above if above is not None and above.below else None
+
     def limit(self, endpoint: Endpoint | None) -> int:
         """Bytes of a body that are read."""
         return self._body_limit if endpoint is None else endpoint.limit
@@ -74,7 +82,7 @@ class Reception:
 
     def endpoint_of(self, request: InboundRequest) -> Endpoint:
         """Where a whole request belongs. Raises Refused."""
-        endpoint = self.endpoints.get(request.path)
+        endpoint = self.find(request.path)
         if endpoint is None:
             raise unmatched()
         if request.method not in endpoint.receiver.methods:
@@ -96,7 +104,7 @@ class Reception:
 
     def judge(self, request: InboundRequest) -> Taken:
         """All checks at once. Raises Refused, for a handshake too."""
-        refused = self.refuse_early(self.endpoints.get(request.path), request.method,
+        refused = self.refuse_early(self.find(request.path), request.method,
                                     {name.lower(): value for name, value in request.headers}, request.client)
         if refused is not None:
             raise refused
@@ -110,7 +118,7 @@ def further(endpoint: Endpoint, request: InboundRequest, found: Examined) -> dic
     """The verdicts on an authentic request, with those of the checks that its source asks for besides. Raises Refused."""
     terms, verdicts = endpoint.terms, {"signature": found.verdict.text}
     if terms.allow_ips is not None:
-        verdicts["address"] = f"{request.client} is in {terms.allow_ips.holder(request.client)}"
+        verdicts["address"] = f"{request.client} is in {terms.allow_ips.holder(request.client) or 'no network of the list'}"
     if terms.drop is not None:
         if terms.drop.matches(Subject(endpoint.source, found.type, request.client, joined(request.headers), found.value)):
             raise Filtered(found.answer or own_success(terms) or DROPPED)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from hookserver.core.requests import Answer, InboundRequest
 from hookserver.errors import Refused
+from hookserver.web.dry_runs import DryRuns, without_dry_run
 from hookserver.web.replies import refusal
 
 log = logging.getLogger("hookserver.hooks")
@@ -16,11 +17,11 @@ log = logging.getLogger("hookserver.hooks")
 class Hooks:
     """Makes a ``HookCall`` for each request whose path looks like a hook; knows which are under way.
 
-    ``clock`` gives Unix milliseconds.
+    ``clock`` gives Unix milliseconds. ``dry_runs`` None: nobody may ask for one.
     """
 
-    def __init__(self, intake, *, clock: Callable[[], int]):
-        self.intake, self.clock = intake, clock
+    def __init__(self, intake, *, clock: Callable[[], int], dry_runs: DryRuns | None = None):
+        self.intake, self.clock, self.dry_runs = intake, clock, dry_runs
         self.draining = False
         self.under_way = 0
         self.tasks: set[asyncio.Task] = set()
@@ -36,6 +37,9 @@ class Hooks:
             return draining()
         pairs = list(headers.get_all())
         peer = visit.conn.context.remote_ip
+        if query and self.dry_runs is not None and self.dry_runs.asked_for(query, pairs):
+            visit.allowed = self.dry_runs.limit(path)
+            return DryCall(self, visit, (method, path, *without_dry_run(query, pairs)), peer, intake.client_of(pairs, peer))
         try:
             admission = intake.admit(method, path, pairs, peer)
         except Exception:
@@ -100,6 +104,10 @@ class HookCall:
         request = InboundRequest(*self.opening, b"", self.peer, self.client, self.hooks.clock())
         return self.hooks.intake.refuse(request, refused, size=size)
 
+    def receive(self, request: InboundRequest) -> Awaitable[Answer]:
+        """What is answered to the whole request."""
+        return self.hooks.intake.receive(request)
+
     async def _ask_and_answer(self) -> None:
         await self._ask()
         self._answer()
@@ -110,7 +118,7 @@ class HookCall:
         body = self.body if self.pieces is None else b"".join(self.pieces)
         request = InboundRequest(*self.opening, body, self.peer, self.client, hooks.clock())
         try:
-            self.result = draining() if hooks.draining else await hooks.intake.receive(request)
+            self.result = draining() if hooks.draining else await self.receive(request)
         except Exception:
             self.result = fault(request.path, self.client, len(body))
 
@@ -119,6 +127,18 @@ class HookCall:
         log.debug("%s %s %s %d", self.client, self.opening[0], self.opening[1], self.result.status)
         self.result = None
         self.hooks.done()
+
+
+class DryCall(HookCall):
+    """A request of which only is told what would happen to it; nothing of it is kept."""
+
+    __slots__ = ()
+
+    def receive(self, request: InboundRequest) -> Awaitable[Answer]:
+        return self.hooks.dry_runs.answer(request)
+
+    def refuse(self, refused: Refused, size: int) -> Answer:
+        return refusal(refused)
 
 
 def fault(path: str, client: str, size: int) -> Answer:

@@ -1,0 +1,185 @@
+"""``verify`` of a generic source: from a preset and from what is said beside it to a scheme and its keys."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from hookserver.config.fields import FIELD
+from hookserver.config.outgoing import HEADER_NAME, HEADER_VALUE
+from hookserver.config.secrets import Context
+from hookserver.config.sections import REQUIRED, Key, Section
+from hookserver.config.tree import Node, Place
+from hookserver.config.values import SECRETS, TEXT, Kind, choice, duration, text_of
+from hookserver.core.fields import parse_field
+from hookserver.core.schemes.keys import KeyForm
+from hookserver.core.schemes.marks import Listed
+from hookserver.core.schemes.scheme import Scheme
+from hookserver.core.schemes.signature import SignatureScheme
+from hookserver.core.schemes.signed import CONTENT, Signed, compile_signed
+from hookserver.core.schemes.stamps import Stamp
+from hookserver.core.schemes.tokens import BasicScheme, TokenScheme
+from hookserver.providers.presets import PRESETS
+
+#: What may be said of each scheme beside its secrets, by the names that conf.yaml uses.
+_TEXT_KEYS = ("header", "field", "prefix", "encoding", "algorithm", "list", "signed", "timestamp", "tolerance", "id", "key", "key_prefix")
+SCHEMES = {
+    "hmac": (SignatureScheme, _TEXT_KEYS), "hash": (SignatureScheme, _TEXT_KEYS), "token": (TokenScheme, ("header", "field", "prefix")),
+    "basic": (BasicScheme, ())}
+
+
+class Verify(NamedTuple):
+    """``keys``: what ``scheme`` made of the secrets; none when they still have to be generated."""
+
+    scheme: Scheme
+    keys: tuple[Any, ...]
+    preset: str | None
+
+
+def _build(values: dict, place: Place, context: Context) -> Verify:
+    secrets, preset, name = values.pop("secrets"), values.pop("preset"), values.pop("scheme")
+    said = {key: value for key, value in values.items() if value is not None}
+    if preset is None and name is None:
+        raise place.error("says neither preset nor scheme", "known presets: " + ", ".join(PRESETS))
+    known = PRESETS[preset].scheme if preset is not None else None
+    if known is not None and name is not None and name != _name(known):
+        raise _at(place, "scheme").error(f"is not that of the preset {preset}, which is {_name(known)}", "leave one of them out")
+    scheme = _made(known, name or _name(known), said, place)
+    if getattr(scheme, "stamp", None) is None and isinstance(scheme, SignatureScheme) and scheme.signed.names("timestamp"):
+        raise _at(place, "timestamp").error("is missing", "signed names {timestamp}; say where it stands: timestamp: {header: X-Time}")
+    return Verify(scheme, tuple(_key(scheme, secret, number, place) for number, secret in enumerate(secrets)), preset)
+
+
+def _name(scheme: Scheme) -> str:
+    """What conf.yaml calls a scheme."""
+    if isinstance(scheme, SignatureScheme):
+        return scheme.method
+    return next(name for name, (kind, _) in SCHEMES.items() if isinstance(scheme, kind))
+
+
+def _made(known: Scheme | None, name: str, said: dict, place: Place) -> Scheme:
+    """The scheme as the preset has it, or one of its own, with what is said."""
+    kind, keys = SCHEMES[name]
+    for key in said:
+        if key not in keys:
+            raise _at(place, key).error(f"is not a key of the scheme {name}", "it has " + (", ".join(keys) or "none beside secrets"))
+    changes = _changes(known, name, said, place)
+    if known is not None:
+        return msgspec.structs.replace(known, **changes)
+    if "header" in keys and "field" not in changes:
+        raise _at(place, "header").error("is missing", "the header that carries the signature; for another place, field: query.sig")
+    if kind is SignatureScheme:
+        changes["method"] = name
+        _check_signed(name, changes.get("signed"), place)
+    return kind(**changes)
+
+
+def _changes(known: Scheme | None, name: str, said: dict, place: Place) -> dict:
+    """What is said, by the names that the scheme's struct has."""
+    changes = {key: said[key] for key in ("field", "prefix", "encoding", "algorithm", "signed", "id") if key in said}
+    if "header" in said:
+        if "field" in said:
+            raise _at(place, "field").error("stands beside header", "leave one of them out")
+        changes["field"] = parse_field(f"header.{said['header']}", ("header",))
+    if "list" in said:
+        changes["listed"] = said["list"]
+    if "key" in said or "key_prefix" in said:
+        old = known.key if known is not None else KeyForm()
+        changes["key"] = KeyForm(said.get("key", old.encoding), said.get("key_prefix", old.prefix))
+    if "timestamp" in said or "tolerance" in said:
+        changes["stamp"] = _stamp(getattr(known, "stamp", None), said, place)
+    return changes
+
+
+def _stamp(known: Stamp | None, said: dict, place: Place) -> Stamp:
+    values = said.get("timestamp", {})
+    stamp = msgspec.structs.replace(known or Stamp(), **values)
+    if "tolerance" in said:
+        stamp = msgspec.structs.replace(stamp, past=said["tolerance"], future=said["tolerance"])
+    if stamp.field is None and not stamp.part:
+        raise _at(place, "timestamp").error("does not say where the time stands", "timestamp: {header: X-Time}")
+    if "field" in values:
+        stamp = msgspec.structs.replace(stamp, part="")
+    elif "part" in values:
+        stamp = msgspec.structs.replace(stamp, field=None)
+    return stamp
+
+
+def _build_stamp(values: dict, place: Place, context: Context) -> dict:
+    """What is said of the time, by the names of ``Stamp``."""
+    if sum(values[key] is not None for key in ("header", "field", "part")) > 1:
+        raise place.error("says twice where the time stands", "header, field or part")
+    header, tolerance, future = (values.pop(key) for key in ("header", "tolerance", "future"))
+    if header is not None:
+        values["field"] = parse_field(f"header.{header}", ("header",))
+    if tolerance is not None:
+        values |= {"past": tolerance, "future": tolerance}
+    if future is not None:
+        values["future"] = future
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _check_signed(name: str, signed: Signed | None, place: Place) -> None:
+    """That a scheme of one's own protects the body, and a plain hash holds the secret."""
+    if signed is None and name == "hmac":
+        return
+    where = _at(place, "signed")
+    if signed is None or name == "hash" and not signed.names("secret"):
+        raise where.error("must name {secret}: without it anybody can make the hash", 'for example "{secret}{body}"')
+    if not any(map(signed.names, CONTENT)):
+        raise where.error("leaves the body out, so that anybody could change it", "name {body}")
+
+
+def _key(scheme: Scheme, secret: bytes, number: int, place: Place) -> Any:
+    try:
+        return scheme.prepare(secret)
+    except ValueError as problem:
+        raise _at(place, f"secrets[{number}]").error(f"the secret {problem}") from None
+
+
+def _at(place: Place, key: str) -> Place:
+    return place.below(key, place.line)
+
+
+def _signed(node: Node, context: Context) -> Signed:
+    try:
+        return compile_signed(text_of(node, context))
+    except ValueError as problem:
+        raise node.place.error(str(problem)) from None
+
+
+SIGNED = Kind("template", _signed, {"type": "string", "minLength": 1})
+
+STAMP = Section({
+    "header": Key(HEADER_NAME, "", "Header of the time."),
+    "field": Key(FIELD, "", "Field of the time, where it stands in no header: payload.sent_at or query.t."),
+    "part": Key(TEXT, "", "Name of the entry that is the time, in the list of signatures: t."),
+    "unit": Key(choice("s", "ms", "iso"), "", "How it is written: seconds or milliseconds since 1970, or ISO 8601; default: s."),
+    "tolerance": Key(duration(1, forever="any"), "", "How far it may be from our clock; default: 5m."),
+    "future": Key(duration(1, forever="any"), "", "How far it may be ahead of our clock; default: as tolerance."),
+}, _build_stamp)
+
+LIST = Section({
+    "name": Key(TEXT, REQUIRED, "Name of the entries that are signatures: v1."),
+    "separator": Key(HEADER_VALUE, ",", "What stands between entries."),
+    "equals": Key(HEADER_VALUE, "=", "What stands between a name and its value."),
+}, lambda values, place, context: Listed(**values))
+
+VERIFY = Section({
+    "preset": Key(choice(*PRESETS), "", "A sender known by name; the keys below override what is known of it."),
+    "scheme": Key(choice(*SCHEMES), "", "How it signs; hmac and hash sign a text, token and basic repeat a secret. Needed without a preset."),
+    "header": Key(HEADER_NAME, "", "Header of the signature."),
+    "field": Key(FIELD, "", "Field of the signature, where it stands in no header: query.sig or payload.signature."),
+    "algorithm": Key(choice("sha1", "sha256", "sha512"), "", "Hash of the signature; default: sha256."),
+    "encoding": Key(choice("hex", "base64", "base64url"), "", "How the digest is written; default: hex."),
+    "prefix": Key(HEADER_VALUE, "", "What stands before the digest, for example sha256=."),
+    "list": Key(LIST, "", "The header is a list such as t=1,v1=aa,v1=bb; up to 20 entries are looked at."),
+    "signed": Key(SIGNED, "", "Text that is signed, of {body}, {timestamp}, {id}, {method}, {url}, {crc32} and {secret}; default: {body}."),
+    "timestamp": Key(STAMP, "", "Time that is signed, and how far it may be from our clock."),
+    "tolerance": Key(duration(1, forever="any"), "", "The same as timestamp.tolerance, to change that of a preset."),
+    "id": Key(FIELD, "", "Field that {id} stands for."),
+    "key": Key(choice("raw", "base64", "hex"), "", "How the secrets are written; default: raw, the text itself is the key."),
+    "key_prefix": Key(TEXT, "", "What stands before the key in a secret, and is no part of it: whsec_."),
+    "secrets": Key(SECRETS, REQUIRED, "Signing secrets, tokens or user:password; any one of them may match."),
+}, _build, later=("token",), word="none")

@@ -1,0 +1,78 @@
+"""One request while it is checked and understood: what stands in which field. The body is parsed when somebody asks, and once."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from hookserver.core.bodies import FORM, fields_of, media_type
+from hookserver.core.fields import ABSENT, Field, walk
+from hookserver.core.jsonstrict import BadJSON, parse
+from hookserver.core.requests import InboundRequest
+
+MAX_PARAMETERS = 100    # of a query that are looked at
+_UNREAD = object()
+
+
+class Reading:
+    """``url`` is the address as its sender knows it, with the query of this request; "" when nobody needs it."""
+
+    __slots__ = ("request", "base", "_value")
+
+    def __init__(self, request: InboundRequest, base: str = ""):
+        self.request, self.base, self._value = request, base, _UNREAD
+
+    @property
+    def url(self) -> str:
+        """The address that the sender signed: the public one, with the query of this request where it has one."""
+        query = self.request.query
+        return f"{self.base.partition('?')[0]}?{query}" if query else self.base
+
+    @property
+    def value(self) -> object:
+        """What fields see of the body; None when that is nothing, or JSON's null."""
+        if self._value is _UNREAD:
+            request = self.request
+            content_type = request.header("content-type")
+            if media_type(content_type) == FORM:
+                self._value = fields_of(request.method, request.query, content_type, request.body)
+            else:
+                self._value = _parsed(request.body)
+        return self._value
+
+    @value.setter
+    def value(self, value: object) -> None:
+        self._value = value
+
+    def find(self, field: Field) -> object:
+        """What stands in a header, a parameter of the query or the payload; ``ABSENT`` when it is not there."""
+        if field.root == "header":
+            found = self.request.header(field.steps[0])
+            return ABSENT if found is None else found
+        if field.root == "query":
+            return self._parameter(field.steps[0])
+        return walk(self.value, field.steps)
+
+    def text(self, field: Field) -> str | None:
+        """The same as text: a whole number as its digits; None for what is not there or is no text."""
+        found = self.find(field)
+        return found if type(found) is str else str(found) if type(found) is int and abs(found) < 10**18 else None
+
+    def _parameter(self, name: str) -> object:
+        try:
+            pairs = parse_qsl(self.request.query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        except ValueError:  # more of them
+            return ABSENT
+        values = [value for key, value in pairs if key == name]
+        return values[0] if len(values) == 1 else ABSENT
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return parse(body)
+    except BadJSON:
+        return None
+
+
+def label(field: Field) -> str:
+    """A field's name for people: a header without the word."""
+    return field.text.removeprefix("header.")
