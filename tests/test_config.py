@@ -163,7 +163,7 @@ BAD = [
     ("sources: {s: {type: agora, reject_status: 403, apps: {a: {verify: none}}}}\n", 1, "sources.s.reject_status",
      "belongs to type generic"),
     ("sources: {s: {type: generic, schema: a.json, verify: none}}\n", 1, "sources.s.schema", "this version does not have schema"),
-    ("feeds: []\n", 1, "feeds", "this version does not have feeds"),
+    ("feeds: []\n", 1, "feeds", "must be a mapping"),
     ("sources: {s: {type: agora, apps: {a/b: {verify: none}}}}\n", 1, "sources.s.apps.a/b", "letters"),
     ("sources: {s: {type: agora, apps: {12345: {verify: none}}}}\n", 1, "sources.s.apps", "quotes"),
     ("sources: {s: {type: agora, apps: {a: {}}}}\n", 1, "sources.s.apps.a", "no secrets"),

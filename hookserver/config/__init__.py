@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hookserver.config import names, sections, spec, tree
+from hookserver.config.feeds import with_seed
 from hookserver.config.model import AcrcloudSource, AgoraApp, AgoraSource, Config, GenericSource, Limits, Server, Source, StoreSettings, Tls
 from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Each, Many, Section
@@ -33,7 +34,7 @@ def load(path: str | Path, *, data: str | Path | None = None, env: Mapping[str, 
     """
     file = Path(path).absolute()
     context = Context(env, file, data=None if data is None else Path(data).absolute(), generate=generate)
-    root = tree.read_tree(file)
+    root = with_seed(tree.read_tree(file), env)
     values = sections.read(spec.ROOT, root, context)
     names.check(values, root)
     context.warnings += names.warnings(values)

@@ -97,6 +97,7 @@ class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
     reject_status: int
     dedup_window: float
     public_url: str | None = None
+    feed: str | None = None  # what comes are entries of this feed
     body: int | None = None  # None: limits.body
     rate: Rate | None = None  # None: limits.rate
     terms: Terms = Terms()
@@ -317,6 +318,44 @@ class Notify(msgspec.Struct, frozen=True):
     to: tuple[str, ...] = ()
 
 
+class Feed(msgspec.Struct, frozen=True, kw_only=True):
+    """A list that is polled. Times in seconds, sizes in bytes; ``bandwidth`` bytes a second; None = no limit.
+
+    ``directory`` is absolute. ``classify``: host -> class.
+    """
+
+    name: str
+    url: str
+    token: str | None
+    headers: dict[str, str]
+    ttl: float
+    interval: float
+    timeout: float
+    body: int
+    directory: Path
+    classify: dict[str, str]
+    max_size: int
+    quota: int | None
+    bandwidth: int | None
+    concurrency: int
+    patience: float
+    retry: RetryPolicy
+
+    def __repr__(self) -> str:  # the URL and the headers may hold secrets
+        return f"Feed(name={self.name!r})"
+
+
+class OwnList(msgspec.Struct, frozen=True):
+    """What GET /api/downloads gives, and to whom. ``sources``: names; () = the feeds."""
+
+    token: str
+    sources: tuple[str, ...]
+    limit: int
+
+    def __repr__(self) -> str:
+        return f"OwnList(sources={self.sources!r})"
+
+
 class Config(msgspec.Struct, frozen=True):
     file: Path
     data: Path  # store.dir, or what --data said
@@ -329,4 +368,6 @@ class Config(msgspec.Struct, frozen=True):
     guard: tuple[Network, ...] = ()  # private networks that a URL from outside may reach
     jobs: Jobs | None = None
     notify: Notify = Notify()
+    feeds: dict[str, Feed] = {}
+    listing: OwnList | None = None  # our own list of files
     warnings: tuple[str, ...] = ()

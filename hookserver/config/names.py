@@ -20,6 +20,16 @@ def check(values: dict, root: Table) -> None:
         if name in sources:
             raise root.entries["sources"].key_places[name].error(f"is the name of the source {whose}", "choose another name")
         sources.add(name)
+    for name in values["feeds"]:
+        if name in sources:
+            raise root.entries["feeds"].key_places[name].error("is the name of a source, too", "choose another name: both are sources of events")
+    sources |= {*values["feeds"]}
+    for name, source in values["sources"].items():
+        if getattr(source, "feed", None) is not None:
+            _check_known(root.entries["sources"].entries[name].entries["feed"].place, source.feed, {*values["feeds"]}, "feed")
+    if values["listing"] is not None and values["listing"].sources:
+        for place, name in _placed(values["listing"].sources, root.entries["listing"], "sources"):
+            _check_known(place, name, sources, "source")
     rules = list(zip(values["routes"], root.entries["routes"].items)) if values["routes"] else []
     for rule, table in rules:
         for place, name in _placed(rule.sources, table, "from"):
@@ -35,14 +45,14 @@ def check(values: dict, root: Table) -> None:
 def warnings(values: dict) -> list[str]:
     """What is allowed, and probably not meant."""
     found = []
-    if not values["sources"] and values["jobs"] is None:
+    if not values["sources"] and not values["feeds"] and values["jobs"] is None:
         found.append("there are no sources: every webhook will be refused (and kept as a rejection)")
     retention = values["store"].retention
     # A rebuild learns the keys of events from the log, so it forgets those that retention removed.
     found += [f"sources.{source.name}.dedup.window is longer than store.retention: after a rebuild, copies of events "
               "that were removed from the log are not recognised"
               for source in values["sources"].values() if retention is not None and source.dedup_window > retention]
-    types = {source.type for source in values["sources"].values()}
+    types = {source.type for source in values["sources"].values()} | ({"feed"} if values["feeds"] else set())
     found += [f"notify.on: nothing tells {type}, because no source is of the type {TYPES[type]}"
               for type in values["notify"].on if TYPES[type] not in (None, *types)]
     used = {name for route in values["routes"] for name in route.to} | {*values["notify"].to}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from hookserver.config.frameio import FrameioSource
-from hookserver.config.model import AcrcloudSource, AgoraSource, Config, Destination, GenericSource, Jobs, Source
+from hookserver.config.model import AcrcloudSource, AgoraSource, Config, Destination, Feed, GenericSource, Jobs, Source
 from hookserver.config.terms import Terms
+from hookserver.core.guard import parse_url
 from hookserver.core.retry import RetryPolicy
 
 HIDDEN = "[hidden]"
@@ -31,6 +32,8 @@ def masked(config: Config) -> dict:
                    for rule in config.routes],
         "guard": {"allow": [str(network) for network in config.guard]},
         "jobs": None if config.jobs is None else _jobs(config.jobs),
+        "feeds": {name: _feed(feed) for name, feed in config.feeds.items()},
+        "listing": None if config.listing is None else {"token": HIDDEN, "sources": list(config.listing.sources), "limit": config.listing.limit},
         "notify": {"on": list(config.notify.on), "to": list(config.notify.to)},
     }
 
@@ -87,6 +90,12 @@ def _destination(destination: Destination) -> dict:
 def _retry(policy: RetryPolicy) -> dict:
     return {"schedule": list(policy.schedule), "jitter": policy.jitter,
             "retry_on": [str(first) if first == last else f"{first}-{last}" for first, last in policy.retry_on]}
+
+
+def _feed(feed: Feed) -> dict:
+    shown = {name: getattr(feed, name) for name in ("ttl", "interval", "timeout", "body", "max_size", "quota", "bandwidth", "concurrency", "patience", "classify")}
+    return {"url": parse_url(feed.url).origin, "token": feed.token and HIDDEN, "headers": dict.fromkeys(feed.headers, HIDDEN), "directory": str(feed.directory),
+            **shown, "retry": _retry(feed.retry)}
 
 
 def _jobs(jobs: Jobs) -> dict:

@@ -12,7 +12,7 @@ from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Key, Many, Section
 from hookserver.config.terms_keys import TERMS, take_terms
 from hookserver.config.tree import Place
-from hookserver.config.values import RATE, SECRETS, URL, choice, duration, number, size
+from hookserver.config.values import RATE, SECRETS, TEXT, URL, choice, duration, number, size
 from hookserver.config.verify import VERIFY, Verify
 from hookserver.providers.presets import PRESETS, Preset, parsed
 
@@ -62,7 +62,7 @@ def _generic(name: str, values: dict, place: Place, context: Context) -> Generic
     key, event_type = values["dedup"]["key"], values["event_type"]
     return GenericSource(
         name=name, path=values["path"] or f"/hooks/{name}", public_url=values["public_url"], scheme=verify.scheme, keys=verify.keys,
-        preset=verify.preset, event_type=parsed(preset.event_type) if event_type is None else event_type,
+        preset=verify.preset, feed=values["feed"], event_type=parsed(preset.event_type) if event_type is None else event_type,
         key=parsed(preset.key) if key is None else key, reject_status=values["reject_status"] or preset.reject_status,
         dedup_window=values["dedup"]["window"] or WINDOW, **values["limits"])
 
@@ -91,6 +91,7 @@ SOURCE = Section({
     "public_url": Key(SENT_TO, "", "Its address as its sender knows it, for schemes that sign it; default: site_url and path.", ("generic",)),
     "event_type": Key(FIELDS, "", "Field that names the type of an event, or several of which the first that is there does; default: that of "
                       "the preset, else all are of type event.", ("generic",)),
+    "feed": Key(TEXT, "", "What comes are entries of this feed, one in each request; copies of what was polled are recognised.", ("generic",)),
     "reject_status": Key(number(400, 499), "", "Answer to a wrong signature; default: that of the preset, else 401.", ("generic", "frameio")),
     **frameio.KEYS,
     "token": Key(SECRET, "", "Token for the sender's API; without it, nothing is asked there.", ("frameio", "acrcloud")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hookserver.config.destinations import DESTINATION
+from hookserver.config.feeds import FEED, LISTING
 from hookserver.config.jobs import JOBS
 from hookserver.config.model import Limits, Notify, Server, StoreSettings, Tls
 from hookserver.config.routes import ROUTE
@@ -67,7 +68,7 @@ GUARD = Section({
 
 NOTIFY = Section({
     "on": Key(choices(*TYPES), REQUIRED, "What is told: song.analyzed, song.no_results, song.failed (of acrcloud sources); asset.status, when an "
-              "asset's status has changed (frameio); destination.disabled, when a destination was switched off."),
+              "asset's status has changed (frameio); destination.disabled, when a destination was switched off; file.downloaded, file.failed (of feeds)."),
     "to": Key(NAMES, REQUIRED, "Destinations that are told."),
 }, lambda values, place, context: Notify(**values))
 
@@ -80,5 +81,7 @@ ROOT = Section({
     "routes": Key(Each(ROUTE), "[]", "Which events are sent where."),
     "guard": Key(GUARD, "{}", "Where URLs that come from outside may lead."),
     "jobs": Key(JOBS, "", "The job service."),
+    "feeds": Key(Many(FEED, "<name>", NAME, NAME_WORDS), "{}", "Lists of files that are polled, by a name of your choice."),
+    "listing": Key(LISTING, "", "Our own list of files, at /api/downloads."),
     "notify": Key(NOTIFY, "", "Who is told what this server itself has to say."),
-}, lambda values, place, context: values | {"notify": values["notify"] or Notify()}, later=("feeds", "tunnel"))
+}, lambda values, place, context: values | {"notify": values["notify"] or Notify()}, later=("tunnel",))

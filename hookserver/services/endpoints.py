@@ -9,12 +9,14 @@ import msgspec
 
 from hookserver.config import AcrcloudSource, Config, GenericSource, Source
 from hookserver.config.frameio import FrameioSource
+from hookserver.config.model import Feed
 from hookserver.config.terms import Terms
 from hookserver.core.ratelimit import RateLimiter
 from hookserver.core.requests import Answer
 from hookserver.providers import jobs
 from hookserver.providers.acrcloud import Acrcloud
 from hookserver.providers.agora import Agora
+from hookserver.providers.feed import FeedReceiver
 from hookserver.providers.frameio import Frameio
 from hookserver.providers.generic import Generic
 from hookserver.providers.jobs import JobsReceiver
@@ -53,12 +55,21 @@ def endpoints_of(config: Config, general: RateLimiter) -> dict[str, Endpoint]:
         limiter = general if source.rate is None else RateLimiter(source.rate)
         limit = config.limits.body if source.body is None else source.body
         for path, receiver in receivers_of(source, config.server.site_url or "").items():
+            feed = config.feeds.get(getattr(source, "feed", None) or "")
+            if feed is not None:    # what it takes are events of the feed
+                found[path] = Endpoint(feed.name, _on(source.terms, FeedReceiver(classes=feed.classify, pushed=receiver)), limit, source.dedup_window, limiter, source.terms)
+                continue
             found[path] = Endpoint(source.name, _on(source.terms, receiver), limit, source.dedup_window, limiter, source.terms,
                                    below=isinstance(receiver, Acrcloud))
     if config.jobs is not None:
         receiver = JobsReceiver(config.jobs.secrets, config.jobs.max_lots, lambda: jobs.job_id(time.time_ns() // 1_000_000, secrets.token_bytes(16)))
         found[jobs.PATH] = Endpoint(jobs.NAME, receiver, config.limits.body, config.jobs.idempotency, general)
     return found
+
+
+def endpoint_of_feed(feed: Feed, window: float, general: RateLimiter) -> Endpoint:
+    """Where the entries of a list go that was polled."""
+    return Endpoint(feed.name, FeedReceiver(classes=feed.classify), feed.body, window, general)
 
 
 def _on(terms: Terms, receiver: Receiver) -> Receiver:

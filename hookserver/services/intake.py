@@ -54,13 +54,15 @@ class Intake:
     """Takes requests in. ``storage`` is the log, ``dedup`` and ``rejections`` are those of the store.
 
     ``steady`` gives seconds for the rate limiter, ``clock`` Unix milliseconds. ``threads`` runs the work on
-    large bodies (None: the loop's own). ``read(seq)`` gives the line of a record, and blocks.
+    large bodies (None: the loop's own). ``read(seq)`` gives the line of a record, and blocks. ``recall(source, key)`` is a memory of events
+    that lasts longer than the window of duplicates: a seq, or None.
     """
 
     def __init__(self, config: Config, *, storage, dedup, rejections, steady: Callable[[], float] = time.monotonic,
                  clock: Callable[[], int] = wall_ms, threads: Executor | None = None,
-                 read: Callable[[int], bytes | None] = lambda seq: None):
+                 read: Callable[[int], bytes | None] = lambda seq: None, recall: Callable[[str, str], int | None] = lambda source, key: None):
         self._log, self._dedup, self._rejections, self._read = storage, dedup, rejections, read
+        self._recall_seq = recall
         self._steady, self._clock, self._threads = steady, clock, threads
         self._trusted: Sequence[Network] = config.server.trusted_proxies
         self.reception = Reception(config)
@@ -128,6 +130,15 @@ class Intake:
             return taken, event, event is not None
         return taken, *await self._keep(request, taken, {"replay": note})
 
+    async def put(self, endpoint: Endpoint, body: bytes) -> tuple[str, bool]:
+        """Something that we have fetched ourselves, as an event of ``endpoint``. Returns its id, and whether it was there already.
+
+        Raises Refused, StorageUnavailable.
+        """
+        request = InboundRequest("", "", "", (), body, "", "", self._clock())
+        taken = self.reception.examine(endpoint, request)
+        return await self._keep(request, taken)
+
     async def _examine(self, request: InboundRequest) -> Taken | Answer:
         endpoint = self.reception.endpoint_of(request)
         if len(request.body) > LARGE_BODY:
@@ -162,7 +173,7 @@ class Intake:
     def known_as(self, request: InboundRequest, taken: Taken) -> str | None:
         """The id of an event on disk that this is a copy of."""
         endpoint, key = taken.endpoint, taken.examined.key
-        seq = None if key is None else self._dedup.lookup(endpoint.source, key, request.at_ms, endpoint.window)
+        seq = None if key is None else self._dedup.lookup(endpoint.source, key, request.at_ms, endpoint.window) or self._recall_seq(endpoint.source, key)
         return None if seq is None else event_id(self._log.store_id, seq)
 
     def _append(self, request: InboundRequest, taken: Taken, checks: dict[str, str] | None) -> asyncio.Future:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote
 
 import msgspec
 
@@ -29,11 +29,10 @@ from hookserver.core.records import BadLine
 from hookserver.core.tasks import Outcome
 from hookserver.core.listing import Listed, read_entry
 from hookserver.tasks.connect import Connector, Unreachable
-from hookserver.tasks.fetch import Fetch
+from hookserver.tasks.fetch import Fetch, follow
 from hookserver.tasks.partial import Full, Partial
 from hookserver.tasks.work import Work
 
-HOPS = 5
 USER_AGENT = f"hookserver/{__version__}"
 PAGES = ("text/html", "application/xhtml+xml")
 TICK = 0.25             # seconds over which the rate is kept
@@ -194,24 +193,8 @@ class DownloadPerformer:
         return offset, {"Range": f"bytes={offset}-", "If-Range": note.validator}
 
     async def _follow(self, url: str, headers: dict[str, str]) -> tuple[Fetch, list[Target]]:
-        """The answer at the end of at most HOPS redirects, and all places on the way."""
-        target, hops = parse_link(url), []
         asked = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
-        while True:
-            hops.append(target)
-            fetch = await Fetch.begin(self._connector, target, asked, timeout=self._limits.begin)
-            if fetch.status not in (301, 302, 303, 307, 308):
-                return fetch, hops
-            fetch.close()
-            if len(hops) > HOPS:
-                raise _Failed("protocol", f"more than {HOPS} redirects", status=fetch.status, final=True)
-            try:
-                following = parse_link(urljoin(target.origin + target.path, fetch.headers.get("location", "")))
-            except ValueError as problem:
-                raise _Failed("guard", f"a redirect to no place: {problem}", status=fetch.status, final=True) from None
-            if target.scheme == "https" and following.scheme != "https":
-                raise _Failed("guard", "a redirect from https to http", status=fetch.status, final=True)
-            target = following
+        return await follow(parse_link(url), lambda target: asked, connector=self._connector, guarded=self._connector, timeout=self._limits.begin)
 
     def _judge(self, fetch: Fetch, work: Work) -> None:
         status = fetch.status

@@ -1,18 +1,23 @@
 """One GET, whose body is taken in pieces, as fast as the taker is and no faster: for downloads and for lists that are polled.
 
-Names, addresses and certificates are the connector's matter. Redirects are not followed here: who follows them judges each hop.
+Names, addresses and certificates are the connector's matter. Redirects are followed a few hops far; each hop is read strictly, and
+reached over a connector that guards.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from urllib.parse import urljoin
 
 from hookserver.core.answers import AnswerReader
 from hookserver.core.guard import Target
+from hookserver.core.links import parse_link
 from hookserver.tasks.connect import Connector, Unreachable
 
 ROOM = 1024 * 1024      # bytes that may wait to be taken; then the other side has to wait
+HOPS = 5
+MOVED = (301, 302, 303, 307, 308)
 LONG_VALUE = 8192       # characters of a header: redirects to storage services carry signatures
 
 
@@ -139,3 +144,28 @@ class Fetch(asyncio.Protocol):
         else:
             self._reader.cut() if self._reader.status is not None else self._reader.end()
         self._awake()
+
+
+async def follow(first: Target, headers: Callable[[Target], Mapping[str, str]], *, connector: Connector, guarded: Connector,
+                 timeout: float) -> tuple[Fetch, list[Target]]:
+    """The answer at the end of at most HOPS redirects, and all places on the way, ``first`` included.
+
+    ``headers`` says what each place is sent: it may be another one's. ``connector`` reaches the first place, ``guarded`` all
+    others. ``timeout``: seconds for each. Raises Unreachable.
+    """
+    hops = [first]
+    while True:
+        target = hops[-1]
+        fetch = await Fetch.begin(connector if len(hops) == 1 else guarded, target, headers(target), timeout=timeout)
+        if fetch.status not in MOVED:
+            return fetch, hops
+        fetch.close()
+        if len(hops) > HOPS:
+            raise Unreachable("protocol", f"more than {HOPS} redirects", final=True)
+        try:
+            following = parse_link(urljoin(target.origin + target.path, fetch.headers.get("location", "")))
+        except ValueError as problem:
+            raise Unreachable("guard", f"a redirect to no place: {problem}", final=True) from None
+        if target.scheme == "https" and following.scheme != "https":
+            raise Unreachable("guard", "a redirect from https to http", final=True)
+        hops.append(following)

@@ -1,0 +1,171 @@
+"""Feeds: what stands in a list becomes events, what can be fetched is fetched, and people can ask how it goes.
+
+A list that was fetched is adopted when all of its entries are on disk. Until then the next look fetches it whole again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from hookserver.config.model import Config, Feed
+from hookserver.core.records import iso_ms
+from hookserver.errors import Refused, StorageUnavailable
+from hookserver.feeds.poll import Entry, Known, Polled, Poller
+from hookserver.rollups.files import WORK, Files
+from hookserver.services.background import Background
+from hookserver.services.intake import Intake
+from hookserver.services.endpoints import Endpoint, endpoint_of_feed
+from hookserver.store.atomic import ensure_dir, write_atomically
+from hookserver.store.disk import Disk
+from hookserver.tasks.connect import Connector
+from hookserver.tasks.download import DownloadPerformer, Limits, Progress
+from hookserver.tasks.lane import LaneSpec
+
+log = logging.getLogger("hookserver.feeds")
+
+PORTION = 200           # entries that are written together
+WINDOW = 86_400.0       # seconds for which the dedup index knows them; the fold knows them for ever
+
+_encode = msgspec.json.Encoder().encode
+_decode_known = msgspec.json.Decoder(Known).decode
+
+
+class FeedState(msgspec.Struct):
+    """How the last looks went. Times in Unix ms, 0 = never. ``error``: of the last look, "" when it was well."""
+
+    looked_at: int = 0
+    fetched_at: int = 0     # the last time that a list came, changed or not
+    changed_at: int = 0
+    error: str = ""
+    failures: int = 0       # in a row
+    polls: int = 0          # since the start, as are all that follow
+    unchanged: int = 0
+    fetched_bytes: int = 0
+    entries_new: int = 0
+
+
+class FeedHouse:
+    """All feeds. ``lanes`` are for the engine; ``start`` begins to poll. ``clock`` gives Unix ms."""
+
+    def __init__(self, config: Config, *, fold: Callable[[], Files], clock: Callable[[], int], chance: Callable[[], float] = random.random):
+        self._config, self._fold, self._clock = config, fold, clock
+        self._threads = ThreadPoolExecutor(1, "feeds")
+        guarded = Connector(allow=config.guard)
+        self._cache = config.data / "index" / "feeds"
+        self.performers = {feed.name: self._performer(feed, guarded) for feed in config.feeds.values()}
+        self.lanes = [self._lane(feed) for feed in config.feeds.values()]
+        self.states = {name: FeedState() for name in config.feeds}
+        self.pollers = {
+            feed.name: Poller(feed, Connector(), guarded, clock=clock, chance=chance, threads=self._threads, known=self._remembered(feed))
+            for feed in config.feeds.values()}
+        for name, poller in self.pollers.items():
+            self.states[name].fetched_at = poller.known.at
+        self._looking: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in config.feeds}
+        self._intake: Intake | None = None
+        self._endpoints: dict[str, Endpoint] = {}
+
+    def _performer(self, feed: Feed, guarded: Connector) -> DownloadPerformer:
+        limits = Limits(feed.max_size, feed.quota, self._config.store.min_free, feed.bandwidth)
+        return DownloadPerformer(guarded, feed.directory, feed.directory / ".partial", limits, classes=feed.classify)
+
+    def _lane(self, feed: Feed) -> LaneSpec:
+        return LaneSpec(target=feed.name + WORK, performer=self.performers[feed.name], retry=feed.retry, timeout=feed.patience,
+                        concurrency=feed.concurrency)
+
+    # -- polling -----------------------------------------------------------------------------------
+
+    def start(self, background: Background, intake: Intake) -> None:
+        """Look at each feed now, and then again and again."""
+        self._intake = intake
+        for feed in self._config.feeds.values():
+            self._endpoints[feed.name] = endpoint_of_feed(feed, WINDOW, intake.reception.limiter)
+            background.run(f"feed {feed.name}", self._poll(feed))
+
+    async def _poll(self, feed: Feed) -> None:
+        while True:
+            if self.pollers[feed.name].is_old():
+                await self.look(feed.name)
+            await asyncio.sleep(feed.interval)
+
+    async def look(self, name: str) -> Polled:
+        """Fetch the list, and keep what is new in it. Two never look at the same time. Raises KeyError for a feed that is none."""
+        async with self._looking[name]:
+            poller, state = self.pollers[name], self.states[name]
+            state.looked_at, state.polls = self._clock(), state.polls + 1
+            polled = await poller.fetch()
+            if polled.error:
+                return self._failed(name, polled, polled.error)
+            try:
+                new = await self._keep(name, polled.entries)
+            except StorageUnavailable as trouble:
+                return self._failed(name, polled, f"its entries could not be kept: {trouble}")
+            self._well(name, polled, new)
+            poller.adopt(polled)
+            if not polled.same:
+                await asyncio.get_running_loop().run_in_executor(self._threads, self._remember, name, poller.known)
+            return polled
+
+    async def _keep(self, name: str, entries: list[Entry]) -> int:
+        """New ones become events. Returns how many. Raises StorageUnavailable."""
+        fold, new = self._fold(), [entry for entry in entries if self._fold().seq_of(name, entry.key) is None]
+        for start in range(0, len(new), PORTION):
+            kept = await asyncio.gather(*[self._intake.put(self._endpoints[name], entry.body) for entry in new[start:start + PORTION]],
+                                        return_exceptions=True)
+            for outcome in kept:
+                if isinstance(outcome, Refused):
+                    log.error("an entry of a list was read and then refused feed=%s: %s", name, outcome)
+                elif isinstance(outcome, BaseException):
+                    raise outcome
+        return len(new)
+
+    def _failed(self, name: str, polled: Polled, why: str) -> Polled:
+        state = self.states[name]
+        if state.error != why:      # a source that is down for a night is one line
+            log.warning("failed to fetch the list feed=%s attempts=%d: %s", name, polled.attempts, why)
+        state.error, state.failures = why, state.failures + 1
+        return polled if polled.error else msgspec.structs.replace(polled, error=why)
+
+    def _well(self, name: str, polled: Polled, new: int) -> None:
+        state = self.states[name]
+        if state.error or not polled.same:
+            log.info("fetched the list feed=%s entries=%d new=%d broken=%d", name, polled.known.total, new, polled.known.broken)
+        state.error, state.failures, state.fetched_at = "", 0, self._clock()
+        state.changed_at = state.changed_at if polled.same else state.fetched_at
+        state.unchanged, state.fetched_bytes, state.entries_new = state.unchanged + polled.same, state.fetched_bytes + polled.bytes, state.entries_new + new
+
+    # -- what is remembered of the last good list, a cache -------------------------------------------
+
+    def _remember(self, name: str, known: Known) -> None:
+        try:
+            disk = Disk()
+            ensure_dir(disk, self._cache)
+            write_atomically(disk, self._cache / f"{name}.json", _encode(known))
+        except OSError as error:
+            log.info("what was fetched last could not be noted feed=%s: %s", name, error.strerror)
+
+    def _remembered(self, feed: Feed) -> Known | None:
+        try:
+            return msgspec.structs.replace(_decode_known((self._cache / f"{feed.name}.json").read_bytes()), digest="")
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    def progress(self) -> dict[str, Progress]:
+        """Task -> how far its download is, of those that run."""
+        return {task: progress for performer in self.performers.values() for task, progress in performer.progress.items()}
+
+    async def close(self) -> None:
+        """Let go of what is kept."""
+        self._threads.shutdown(wait=False)
+
+
+def ago(at: int) -> str | None:
+    """A time for people; None for never."""
+    return iso_ms(at) if at else None
