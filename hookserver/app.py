@@ -35,6 +35,8 @@ from hookserver.services.announcer import Announcer
 from hookserver.services.asset_desk import AssetDesk
 from hookserver.services.background import Background, LoopLag
 from hookserver.services.channels import Channels
+from hookserver.services.frameio_house import EVERY as LOOK_EVERY
+from hookserver.services.frameio_house import FrameioHouse
 from hookserver.services.intake import Intake
 from hookserver.services.job_house import JobHouse
 from hookserver.services.overview import Overview, base_url
@@ -173,16 +175,22 @@ class App:
         self.dedup.on_damage = lambda why: self._end(IO)    # the next start mends it
         self.log.start(loop)
         base = base_url(config, self.port)
-        self.houses: list = []      # of what a source has to do: each has ``lanes`` for the engine, and ``close()``
+        # Of what a source has to do: each has ``lanes`` for the engine, and ``close()``.
+        self.houses: list = []
+        frameio = FrameioHouse(config, projection=self.projection, append=self.log.append, clock=self.clock)
+        self.houses.append(frameio)
         self.jobs = None if config.jobs is None else JobHouse(config, projection=self.projection, reader=self.reader, token=self.token, base=base)
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
                                 background=self.background, performers=Performers(), more=[*(self.jobs.lanes if self.jobs else ()), *[lane for house in self.houses for lane in house.lanes]])
+        self.background.every("assets", LOOK_EVERY, frameio.watch)
         self.system = System(self)
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
                              threads=self.bodies, read=self.reader.read)
-        self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing)
+        self.asset_desk = AssetDesk(config, lambda: self.projection.meanings["assets"])
+        self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing,
+                                   worded=self.asset_desk.worded)
         self.projection.subscribers.append(self.announcer.saw)
         self.upkeep = Upkeep(
             config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
@@ -212,7 +220,7 @@ class App:
             webhooks=WebhookReport(self.projection, clock=self.clock, names=list(config.destinations)),
             routes=RouteReport(config.routes, self.reader, sources=[*config.sources, *(["jobs"] if config.jobs else [])],
                                destinations=list(config.destinations), clock=self.clock),
-            asset_desk=AssetDesk(config, lambda: self.projection.meanings["assets"]),
+            asset_desk=self.asset_desk,
             webhook_status=WebhookStatus(config, lambda: self.projection.meanings["assets"], takes=lambda: self.log.status == "ok", base=base),
             replay=Replay(self.reader, self.log.store_id, routing=self.intake.reception.routing, destinations=config.destinations,
                           append=self.log.append),

@@ -36,7 +36,8 @@ class Asset(msgspec.Struct, frozen=True, gc=False):
     judged: bool = False
     by: str = ""
     changed_at: str = ""
-    last_at: str = ""
+    last_at: str = ""           # of an event or a look
+    heard_at: str = ""          # of the last event
     last_event: str = ""
     events: int = 0
     comments: int = 0
@@ -65,7 +66,7 @@ class Details(msgspec.Struct, frozen=True, gc=False):
     """What a look at the API has found, as the task writes it down: all of it checked and cut by then.
 
     ``state``: the word for what becomes of the file; ``judged``: the reviewers' word, "" for none, None when the API does not tell.
-    ``comment``: the text of the comment that was looked up, by ``user``.
+    ``comment``: the text of the comment that was looked up, by ``user``; ``what``: what has happened to it.
     """
 
     asset: str
@@ -79,6 +80,7 @@ class Details(msgspec.Struct, frozen=True, gc=False):
     links: dict[str, str] = {}
     comment: str = ""
     user: str = ""
+    what: str = ""      # the type of the event about the comment
 
 
 class _Payload(msgspec.Struct, gc=False):

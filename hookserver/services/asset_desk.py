@@ -9,10 +9,11 @@ import msgspec
 
 from hookserver.config.frameio import FrameioSource, Status
 from hookserver.config.model import Config
-from hookserver.core.asset_words import LABELS, label_of
+from hookserver.core.announcements import Announcement
+from hookserver.core.asset_words import LABELS, label_of, sentence
 from hookserver.errors import Refused
 from hookserver.rollups.asset_parts import Asset, Moment
-from hookserver.rollups.assets import Assets
+from hookserver.rollups.assets import STATUS, Assets
 
 UNKNOWN = Status("", "UNKNOWN")
 
@@ -60,6 +61,16 @@ class AssetDesk:
         for name in ("history", "left_out", "judged", "by", "word"):
             del shown[name]
         return {"status": status.key, "label": status.label, "word": asset.word} | shown
+
+    def worded(self, told: Announcement) -> Announcement:
+        """A change of status in the words of conf.yaml. The fold, which has no configuration, has told it in those that are built in."""
+        if told.type != STATUS:
+            return told
+        said = msgspec.json.decode(told.payload)
+        before, now = (self.status(told.source, said[name]) for name in ("before", "status"))
+        said |= {"status": now.key, "label": now.label, "before": before.key,
+                 "text": sentence(said["asset"], said["name"], now.label, before.key and before.label)}
+        return msgspec.structs.replace(told, payload=msgspec.json.encode(said))
 
     def _moment(self, source: str, moment: Moment) -> dict:
         status = self.status(source, moment.word) if moment.word else None
