@@ -310,6 +310,23 @@ class Jobs(msgspec.Struct, frozen=True):
         return f"Jobs(<{len(self.secrets)} secrets hidden>, worker={self.worker!r})"
 
 
+class TunnelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the internet reaches this server: a listener on ``port`` that serves ``paths`` and the status, and nothing else, and a tunnel to it.
+
+    ``type``: "quick" or "named", with a cloudflared of our own, or "outside": somebody else sees to it. ``url``: where it comes out;
+    None = a quick tunnel's is not known before, or nobody has said.
+    """
+
+    enabled: bool = False
+    port: int = 8080
+    paths: tuple[str, ...] = ()
+    type: str = "quick"
+    program: str = "cloudflared"
+    protocol: str = "auto"
+    token_file: Path | None = None
+    url: str | None = None
+
+
 class Notify(msgspec.Struct, frozen=True):
     """Notices of these kinds go to these destinations."""
 
@@ -329,4 +346,5 @@ class Config(msgspec.Struct, frozen=True):
     guard: tuple[Network, ...] = ()  # private networks that a URL from outside may reach
     jobs: Jobs | None = None
     notify: Notify = Notify()
+    tunnel: TunnelSettings = TunnelSettings()
     warnings: tuple[str, ...] = ()

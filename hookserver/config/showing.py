@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hookserver.config.frameio import FrameioSource
-from hookserver.config.model import AcrcloudSource, AgoraSource, Config, Destination, GenericSource, Jobs, Source
+from hookserver.config.model import AcrcloudSource, AgoraSource, Config, Destination, GenericSource, Jobs, Source, TunnelSettings
 from hookserver.config.terms import Terms
 from hookserver.core.retry import RetryPolicy
 
@@ -31,8 +31,14 @@ def masked(config: Config) -> dict:
                    for rule in config.routes],
         "guard": {"allow": [str(network) for network in config.guard]},
         "jobs": None if config.jobs is None else _jobs(config.jobs),
+        "tunnel": _tunnel(config.tunnel),
         "notify": {"on": list(config.notify.on), "to": list(config.notify.to)},
     }
+
+
+def _tunnel(tunnel: TunnelSettings) -> dict:
+    return {"enabled": tunnel.enabled, "type": tunnel.type, "port": tunnel.port, "paths": list(tunnel.paths), "program": tunnel.program,
+            "protocol": tunnel.protocol, "token_file": None if tunnel.token_file is None else str(tunnel.token_file), "url": tunnel.url}
 
 
 def _source(source: Source) -> dict:

@@ -10,6 +10,7 @@ from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Each, Key, Many, Section
 from hookserver.config.sources import LIMIT_KINDS, SOURCE
 from hookserver.config.tree import Place
+from hookserver.config.tunnel import TUNNEL
 from hookserver.config.values import (FILE, NAMES, NETWORKS, PATH, TEXT, URL, choices, duration, number, size)
 from hookserver.core.announcements import TYPES
 
@@ -80,5 +81,6 @@ ROOT = Section({
     "routes": Key(Each(ROUTE), "[]", "Which events are sent where."),
     "guard": Key(GUARD, "{}", "Where URLs that come from outside may lead."),
     "jobs": Key(JOBS, "", "The job service."),
+    "tunnel": Key(TUNNEL, "{}", "How the internet reaches this server without an open port."),
     "notify": Key(NOTIFY, "", "Who is told what this server itself has to say."),
-}, lambda values, place, context: values | {"notify": values["notify"] or Notify()}, later=("feeds", "tunnel"))
+}, lambda values, place, context: values | {"notify": values["notify"] or Notify()}, later=("feeds",))
