@@ -129,6 +129,7 @@ class App:
             await self.work.engine.start()
             self._listen(sockets, narrow)
         except BaseException:
+            await self.background.stop()
             for one in (*sockets, *narrow):
                 one.close()
             if self.log is not None:
