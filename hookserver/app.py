@@ -11,10 +11,8 @@ import errno
 import gc
 import logging
 import os
-import resource
 import signal
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -24,7 +22,6 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import msgspec
-from tornado import netutil
 
 from hookserver import __version__
 from hookserver.config import AgoraSource, Config
@@ -68,7 +65,7 @@ from hookserver.web.base import Hosts
 from hookserver.web.dry_runs import DryRuns
 from hookserver.web.frontdoor import FrontDoor
 from hookserver.web.hooks import Hooks
-from hookserver.web.listener import Listener
+from hookserver.web.listener import Listener, bind, connection_limit, tls_context
 from hookserver.web.live import Hub
 from hookserver.web.metrics import Metrics
 from hookserver.web.narrow import narrow_door
@@ -82,7 +79,6 @@ LAST_ATTEMPTS = 5.0             # seconds that attempts of tasks get to end
 LAST_CALL = 10.0                # seconds from the first signal to the end, whatever hangs
 TOKEN = "admin.token"
 API_BODY = 64 * 1024
-SPARE_FILES = 64                # descriptors that are not for connections
 
 
 def wall_ms() -> int:
@@ -308,39 +304,9 @@ class Told:
             log.info("catching up with the log what=%r seq=%d last=%d", self.what, seq, self.last)
 
 
-def bind(config: Config, host: str, port: int, key: str) -> list[socket.socket]:
-    """Listening sockets. Raises ConfigError that names ``key`` for an address that is not ours or is in use."""
-    try:
-        return netutil.bind_sockets(port, address=host or None, backlog=1024, reuse_port=False)
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}", file=str(config.file), key=key) from None
-
-
-def tls_context(config: Config) -> ssl.SSLContext | None:
-    """From server.tls; None for plain HTTP. Raises ConfigError."""
-    tls = config.server.tls
-    if tls is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(tls.cert, tls.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"cannot use the certificate: {error}", file=str(config.file), key="server.tls") from None
-    return context
-
-
 def site_host(config: Config) -> str | None:
     """The host name in server.site_url."""
     return urlsplit(config.server.site_url).hostname if config.server.site_url else None
-
-
-def connection_limit(wanted: int) -> int:
-    """``wanted``, or as many as this process may have descriptors; asks for as many as are allowed first."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted + SPARE_FILES and soft != hard:
-        soft = min(hard, wanted + SPARE_FILES) if hard != resource.RLIM_INFINITY else wanted + SPARE_FILES
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return wanted if soft == resource.RLIM_INFINITY else max(SPARE_FILES, min(wanted, soft - SPARE_FILES))
 
 
 def run(config: Config, *, announce: Callable[[str], None] = print) -> int:
