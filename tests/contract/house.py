@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from tests.contract.letters import Letter, Sent
-from tests.contract.senders import JOB_SERVICE, SENDERS, SITE, Sender
+from tests.contract.sender import SITE, Sender
+from tests.contract.senders import JOB_SERVICE
 from tests.running import Client, Reply, Running
 
 BODY = 64 * 1024     # bytes that a source takes
@@ -57,14 +58,10 @@ class House:
         """All of it at once."""
         return self.deliver(sender, self.sent(sender, body, **more))
 
-    def event(self, reply: Reply) -> dict:
-        """What was kept of an accepted letter."""
-        return self.admin.get(f"/api/events/{reply.json['id']}").json
-
-    def newest(self) -> str:
-        """The id of the event that was kept last, "" when there is none."""
-        rows = self.admin.get("/api/events?limit=1").json["events"]
-        return rows[0]["id"] if rows else ""
+    def newest(self, sender: Sender) -> dict | None:
+        """The event of this sender that was kept last. What the server makes of it and tells, itself, has no client."""
+        rows = self.admin.get(f"/api/events?limit=5&source={sender.kept or sender.name}").json["events"]
+        return next((row for row in rows if row["client"]), None)
 
 
 def request(target: str, sent: Sent, method: str = "POST") -> bytes:

@@ -182,6 +182,11 @@ def token(letter: Letter, *, header: str, extra: Headers = ()) -> Sent:
     return Sent([(header, letter.secret), *extra], letter.body)
 
 
+def in_address(letter: Letter, *, name: str = "token") -> Sent:
+    """ACRCloud, and whoever else signs nothing."""
+    return Sent([], letter.body, f"{name}={letter.secret}")
+
+
 def basic(letter: Letter) -> Sent:
     """The secret is ``user:password``."""
     return Sent([("Authorization", "Basic " + base64(letter.secret.encode()))], letter.body)
