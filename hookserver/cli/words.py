@@ -108,7 +108,7 @@ def add_send(commands) -> None:
     parser.add_argument("--url", help="send to this server, e.g. http://127.0.0.1:8080 (default: from the configuration)")
     parser.add_argument("--concurrency", type=positive, default=4, metavar="N", help="connections (default: 4)")
     parser.add_argument("--webhook", metavar="URL", help="jobs: where the end of each job is told")
-    parser.add_argument("--bad-signature", action="store_true", help="sign with a wrong secret; 401 is then what is expected")
+    parser.add_argument("--bad-signature", action="store_true", help="sign with a wrong secret; 401 or 403 is then what is expected")
 
 
 def add_check(commands) -> None:
@@ -211,11 +211,14 @@ to a running server. Ends with a summary; exit code 1 if an answer was not the e
 
 For jobs: jobs of some lots each, if conf.yaml has a job service.
 For a source of type agora: calls (RTC channel events), and beside them Cloud Recording, Media Push and Media Pull.
+For acrcloud: callbacks with results. For frameio: films that are uploaded, reviewed, approved. For a preset: events as that
+sender's documents show them. For any other generic source: events whose type and id stand where conf.yaml looks for them.
 
 examples:
   hookserver send calls
   hookserver send calls --count 5000 --concurrency 16
   hookserver send calls --rate 2 --count 600       ten minutes, as if live
+  hookserver send github --count 20                pushes, pull requests, issues
   hookserver send jobs --count 3                   three jobs for the job service
   hookserver send calls --bad-signature --count 3  something for the page of rejections
 """
