@@ -75,7 +75,12 @@ def edge(connection: socket.socket, origin: int) -> None:
     head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     lines = [line for line in lines if not line.lower().startswith((b"connection:", b"cf-connecting-ip:"))]
-    with socket.create_connection(("127.0.0.1", origin)) as there:
+    try:
+        there = socket.create_connection(("127.0.0.1", origin))
+    except OSError:
+        answer(connection, 502, "error code: 502")
+        return
+    with there:
         there.sendall(b"\r\n".join([first, *lines, b"Cf-Connecting-Ip: 203.0.113.9", b"X-Forwarded-Proto: https", b"Connection: close"]) + b"\r\n\r\n" + body)
         while piece := there.recv(65536):
             connection.sendall(piece)
@@ -122,6 +127,9 @@ def opened(now: dict, words: list[str]) -> int:
 
 def main() -> None:
     words, now = sys.argv[1:], behaviour()
+    if words == ["--version"]:
+        print("stand-in 2026.8.0 (built today)")
+        return
     with open(HOME / "calls.jsonl", "a") as file:
         file.write(json.dumps({"argv": words, "pid": os.getpid(), "env": dict(os.environ)}) + "\n")
     signal.signal(signal.SIGTERM, signal.SIG_IGN if now.get("deaf") else ended)
