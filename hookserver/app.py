@@ -31,6 +31,7 @@ from hookserver.providers.agora_names import mappings
 from hookserver.services import journal
 from hookserver.services.announcer import Announcer
 from hookserver.services.asset_desk import AssetDesk
+from hookserver.services.asset_rows import AssetRows
 from hookserver.services.background import Background, LoopLag
 from hookserver.services.channels import Channels
 from hookserver.services.frameio_house import EVERY as LOOK_EVERY
@@ -189,7 +190,7 @@ class App:
         self.bodies = ThreadPoolExecutor(2, "bodies")
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
                              threads=self.bodies, read=self.reader.read)
-        self.asset_desk = AssetDesk(config, lambda: self.projection.meanings["assets"])
+        self.asset_desk = AssetDesk(config, lambda: self.projection.meanings["assets"], AssetRows(lambda: self.projection.files), append=self.log.append)
         self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing,
                                    worded=self.asset_desk.worded)
         self.projection.subscribers.append(self.announcer.saw)

@@ -51,6 +51,18 @@ class Asset(msgspec.Struct, frozen=True, gc=False):
     left_out: int = 0
 
 
+class AssetRow(msgspec.Struct, gc=False):
+    """An asset that is no longer live; ``seq`` is the record with which it left."""
+
+    seq: int
+    asset: Asset
+
+
+def row_start(source: str, asset_id: str) -> bytes:
+    """What stands in the row of this asset and of no other one."""
+    return b'"asset":' + msgspec.json.encode({"source": source, "id": asset_id})[:-1] + b","
+
+
 class Heard(msgspec.Struct, frozen=True, gc=False):
     """What has come from a source: events in all and by type, and the last one."""
 

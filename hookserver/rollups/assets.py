@@ -22,7 +22,7 @@ from hookserver.core.announcements import Announcement
 from hookserver.core.asset_words import COMMENTED, DELETED, NEEDS_REVIEW, READY, READY_EVENTS, UPLOADED, Said, label_of, read_event, sentence
 from hookserver.core.records import EVENT, event_id
 from hookserver.core.tasks import ATTEMPTED, record_seq
-from hookserver.rollups.asset_parts import Asset, Details, Heard, Moment, read_details
+from hookserver.rollups.asset_parts import Asset, AssetRow, Details, Heard, Moment, read_details
 from hookserver.rollups.entry import Entry, Step
 from hookserver.rollups.rows import directory
 
@@ -68,13 +68,13 @@ class Assets:
         """One record, in seq order. Rows of assets that are no longer live are added to ``out``."""
         if entry.seq <= self.seq:
             return
+        self.seq = entry.seq
         if entry.kind == ATTEMPTED and entry.target.endswith(LOOK):
             self._looked(entry, out)
         elif entry.kind == EVENT and entry.provider == OURSELVES:
             self.announcements.pop(entry.key or "", None)
         elif entry.kind == EVENT:
             self._event(entry, out)
-        self.seq = entry.seq
 
     def _event(self, entry: Entry, out: Out) -> None:
         said = read_event(_decode(entry.payload))
@@ -141,7 +141,7 @@ class Assets:
             for event in [event for event, (waiting, _) in self._untold.items() if waiting == first]:
                 self._announce(*self._untold.pop(event), event)
             del self.live[first]
-            out.append((partition(oldest.source, oldest.last_at[:10]), _encode(oldest) + b"\n"))
+            out.append((partition(oldest.source, oldest.last_at[:10]), _encode(AssetRow(self.seq, oldest)) + b"\n"))
 
     # -- saving and loading -------------------------------------------------------------------------
 

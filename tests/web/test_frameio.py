@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from hookserver.rollups import assets as rollup
 from hookserver.services.frameio_house import FrameioHouse
 from hookserver.services.frameio_simulator import FrameioSimulator
 from tests.running import Running, write_conf
@@ -214,3 +215,32 @@ def test_an_api_that_refuses_is_asked_again_and_the_token_stays_hidden(world):
     assert ended[0]["cause"] == "status"
     everything = json.dumps(running.lines()) + admin.get(f"/api/tasks/{tasks[0]['id']}").body.decode() + admin.get("/api/system").body.decode()
     assert "canary-token" not in everything
+
+
+def test_assets_that_are_no_longer_live_are_found(running, monkeypatch):
+    admin = running.client(running.token)
+    monkeypatch.setattr(rollup, "KEPT", 3)
+    for number in range(6):
+        send(running, seed("file.ready", f"old/{number} ü", name=f"Old {number}.mov"))
+    found = admin.get("/api/assets/review/old%2F0%20%C3%BC").json
+    assert (found["name"], found["status"], [one["what"] for one in found["history"]]) == ("Old 0.mov", "ready", ["file.ready"])
+    send(running, seed("file.status.changed", "old/0 ü", status="approved"))
+    found = admin.get("/api/assets/review/old%2F0%20%C3%BC").json
+    assert (found["status"], [one["what"] for one in found["history"]]) == ("approved", ["file.status.changed", "file.ready"])
+    names, cursor = [], ""
+    while cursor is not None:
+        page = admin.get(f"/api/assets?q=old&limit=2{cursor and '&cursor=' + cursor}").json
+        names, cursor = names + [one["id"][:5] for one in page["assets"]], page["next"]
+    assert names[0] == "old/0" and sorted(names) == [f"old/{number}" for number in range(6)]
+    assert admin.get("/api/assets?cursor=nonsense").code == "bad_parameter" and admin.get("/api/assets/review/none").status == 404
+    assert admin.post("/api/assets/review/old%2F0%20%C3%BC/look").code == "conflict"
+
+
+def test_a_person_may_have_an_asset_looked_up(world):
+    running, frameio = world
+    file = frameio.upload("Again.mov")
+    send(running, frameio.event("file.ready", file["id"]))
+    until(running, file["id"], lambda one: one.get("name"))
+    frameio.files[file["id"]]["name"] = "Renamed.mov"
+    assert running.client(running.token).post(f"/api/assets/review/{file['id']}/look").status == 200
+    until(running, file["id"], lambda one: one["name"] == "Renamed.mov")
