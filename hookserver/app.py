@@ -11,10 +11,8 @@ import errno
 import gc
 import logging
 import os
-import resource
 import signal
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -24,17 +22,20 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import msgspec
-from tornado import netutil
 
 from hookserver import __version__
 from hookserver.config import AgoraSource, Config
 from hookserver.errors import ConfigError
+from hookserver.ops.tunnel_house import TunnelHouse
 from hookserver.providers.agora_names import mappings
 from hookserver.services import journal
 from hookserver.services.announcer import Announcer
 from hookserver.services.asset_desk import AssetDesk
+from hookserver.services.asset_rows import AssetRows
 from hookserver.services.background import Background, LoopLag
 from hookserver.services.channels import Channels
+from hookserver.services.frameio_house import EVERY as LOOK_EVERY
+from hookserver.services.frameio_house import FrameioHouse
 from hookserver.services.intake import Intake
 from hookserver.services.job_house import JobHouse
 from hookserver.services.overview import Overview, base_url
@@ -63,11 +64,12 @@ from hookserver.web.assets import Assets, static_directory
 from hookserver.web.auth import Auth, is_exposed, load_token
 from hookserver.web.base import Hosts
 from hookserver.web.dry_runs import DryRuns
-from hookserver.web.frontdoor import OUT_OF_REACH, FrontDoor
+from hookserver.web.frontdoor import FrontDoor
 from hookserver.web.hooks import Hooks
+from hookserver.web.listener import Listener, bind, connection_limit, tls_context
 from hookserver.web.live import Hub
 from hookserver.web.metrics import Metrics
-from hookserver.web.listening import Server
+from hookserver.web.narrow import narrow_door
 from hookserver.web.routes import build_application
 
 log = logging.getLogger("hookserver")
@@ -78,9 +80,6 @@ LAST_ATTEMPTS = 5.0             # seconds that attempts of tasks get to end
 LAST_CALL = 10.0                # seconds from the first signal to the end, whatever hangs
 TOKEN = "admin.token"
 API_BODY = 64 * 1024
-MAX_HEADER = 32 * 1024          # bytes; the costliest headers of this size take 20 ms to read
-READ_SIZE = 16 * 1024           # bytes read from a socket at a time
-SPARE_FILES = 64                # descriptors that are not for connections
 
 
 def wall_ms() -> int:
@@ -103,7 +102,7 @@ class App:
         self.state = "starting"
         self.background = Background(lambda name, error: self._end(IO))
         self.log: Log | None = None
-        self._server: Server | None = None
+        self._listeners: list[Listener] = []
 
     @property
     def url(self) -> str:
@@ -116,15 +115,19 @@ class App:
     async def start(self) -> None:
         """Recover, catch up, listen. Raises LockedError, CorruptionError, ConfigError, OSError."""
         journal.calm_strangers()
-        sockets = bind(self.config)
+        sockets = bind(self.config, self.config.server.host, self.config.server.port, "server.port")
+        narrow: list[socket.socket] = []
         try:
             self.port = sockets[0].getsockname()[1]
+            if self.config.tunnel.enabled:
+                narrow = bind(self.config, "127.0.0.1", self.config.tunnel.port, "tunnel.port")
             await asyncio.to_thread(self._open_store)
             self._build()
             await self.work.engine.start()
-            self._listen(sockets)
+            self._listen(sockets, narrow)
         except BaseException:
-            for one in sockets:
+            await self.background.stop()
+            for one in (*sockets, *narrow):
                 one.close()
             if self.log is not None:
                 await self.log.close()
@@ -173,16 +176,23 @@ class App:
         self.dedup.on_damage = lambda why: self._end(IO)    # the next start mends it
         self.log.start(loop)
         base = base_url(config, self.port)
-        self.houses: list = []      # of what a source has to do: each has ``lanes`` for the engine, and ``close()``
+        # Of what a source has to do: each has ``lanes`` for the engine, and ``close()``.
+        self.houses: list = []
+        frameio = FrameioHouse(config, projection=self.projection, append=self.log.append, clock=self.clock)
+        self.houses.append(frameio)
         self.jobs = None if config.jobs is None else JobHouse(config, projection=self.projection, reader=self.reader, token=self.token, base=base)
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
                                 background=self.background, performers=Performers(), more=[*(self.jobs.lanes if self.jobs else ()), *[lane for house in self.houses for lane in house.lanes]])
+        self.background.every("assets", LOOK_EVERY, frameio.watch)
+        self.tunnel = TunnelHouse(config.tunnel, directory=config.data / "log-tunnel", given=os.environ, clock=self.clock)
         self.system = System(self)
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
                              threads=self.bodies, read=self.reader.read)
-        self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing)
+        self.asset_desk = AssetDesk(config, lambda: self.projection.meanings["assets"], AssetRows(lambda: self.projection.files), append=self.log.append)
+        self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing,
+                                   worded=self.asset_desk.worded)
         self.projection.subscribers.append(self.announcer.saw)
         self.upkeep = Upkeep(
             config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
@@ -192,8 +202,8 @@ class App:
         self.auth = Auth(self.token)
         self.hooks = Hooks(self.intake, clock=self.clock, dry_runs=DryRuns(Rehearsal(self.intake), self.auth))
         self.house = self._house()
-        self.door = FrontDoor(self.hooks, build_application(self.house), api_body=API_BODY,
-                              header_timeout=config.limits.header_timeout, body_timeout=config.limits.body_timeout)
+        self._limits = {"api_body": API_BODY, "header_timeout": config.limits.header_timeout, "body_timeout": config.limits.body_timeout}
+        self.door = FrontDoor(self.hooks, build_application(self.house), **self._limits)
 
     def _house(self) -> SimpleNamespace:
         """What the web handlers get to see."""
@@ -212,20 +222,23 @@ class App:
             webhooks=WebhookReport(self.projection, clock=self.clock, names=list(config.destinations)),
             routes=RouteReport(config.routes, self.reader, sources=[*config.sources, *(["jobs"] if config.jobs else [])],
                                destinations=list(config.destinations), clock=self.clock),
-            asset_desk=AssetDesk(config, lambda: self.projection.meanings["assets"]),
-            webhook_status=WebhookStatus(config, lambda: self.projection.meanings["assets"], takes=lambda: self.log.status == "ok", base=base),
+            asset_desk=self.asset_desk,
+            webhook_status=WebhookStatus(config, lambda: self.projection.meanings["assets"], takes=lambda: self.log.status == "ok", base=base,
+                                         tunnel=self.tunnel.info),
             replay=Replay(self.reader, self.log.store_id, routing=self.intake.reception.routing, destinations=config.destinations,
                           append=self.log.append),
             readmission=Readmission(self.rejections, self.intake),
             refusals=Refusals(self.rejections, clock=self.clock, base_url=base), metrics=Metrics(self.system.figures))
 
-    def _listen(self, sockets: list[socket.socket]) -> None:
-        self._server = Server(self.door, ssl_options=tls_context(self.config), max_body_size=OUT_OF_REACH,
-                              max_header_size=MAX_HEADER, chunk_size=READ_SIZE)
-        self._server.most = connection_limit(self.config.limits.connections)
-        self._server.conn_params.header_timeout = None  # the door's sweep does this
-        self._server.add_sockets(sockets)
-        self.background.run("sweep", self.door.sweep())
+    def _listen(self, sockets: list[socket.socket], narrow: list[socket.socket]) -> None:
+        most = connection_limit(self.config.limits.connections)
+        self._listeners = [Listener(self.door, sockets, most=most, tls=tls_context(self.config))]
+        if narrow:
+            door = narrow_door(self.hooks, self.house, self.config.tunnel.paths, named=self.config.tunnel.type != "outside", **self._limits)
+            self._listeners.append(Listener(door, narrow, most=most))
+            self.tunnel.start(narrow[0].getsockname()[1], self.background)
+        for listener in self._listeners:
+            self.background.run("sweep", listener.door.sweep())
         self.upkeep.start(self.background)
         self.background.run("channels", self.channels.warm())
         self.background.run("announcer", self.announcer.run())
@@ -248,15 +261,16 @@ class App:
             return
         self.state = "stopping"
         self.hooks.draining = True
-        self._server.stop()
-        self._server.conn_params.no_keep_alive = True
-        await asyncio.gather(self._let_go(drain), self.work.stop(min(drain, LAST_ATTEMPTS)))
+        for listener in self._listeners:
+            listener.stop()
+        await asyncio.gather(self._let_go(drain), self.work.stop(min(drain, LAST_ATTEMPTS)), self.tunnel.close())
         if self.jobs is not None:
             await self.jobs.close()
         for house in self.houses:
             await house.close()
         self.hub.close()
-        await self._server.close_all_connections()
+        for listener in self._listeners:
+            await listener.close()
         await self.background.stop()
         self.lag.stop()
         self.bodies.shutdown(wait=False)
@@ -274,7 +288,8 @@ class App:
                 await self.hooks.settled()
         except TimeoutError:
             log.warning("stopping without an answer to %d requests", self.hooks.under_way)
-        self.door.close_idle()
+        for listener in self._listeners:
+            listener.door.close_idle()
         await asyncio.sleep(0)
 
 
@@ -290,41 +305,9 @@ class Told:
             log.info("catching up with the log what=%r seq=%d last=%d", self.what, seq, self.last)
 
 
-def bind(config: Config) -> list[socket.socket]:
-    """The listening sockets. Raises ConfigError for an address that is not ours or is in use."""
-    server = config.server
-    try:
-        return netutil.bind_sockets(server.port, address=server.host or None, backlog=1024, reuse_port=False)
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {server.host}:{server.port}: {error.strerror or error}",
-                          file=str(config.file), key="server.port") from None
-
-
-def tls_context(config: Config) -> ssl.SSLContext | None:
-    """From server.tls; None for plain HTTP. Raises ConfigError."""
-    tls = config.server.tls
-    if tls is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(tls.cert, tls.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"cannot use the certificate: {error}", file=str(config.file), key="server.tls") from None
-    return context
-
-
 def site_host(config: Config) -> str | None:
     """The host name in server.site_url."""
     return urlsplit(config.server.site_url).hostname if config.server.site_url else None
-
-
-def connection_limit(wanted: int) -> int:
-    """``wanted``, or as many as this process may have descriptors; asks for as many as are allowed first."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted + SPARE_FILES and soft != hard:
-        soft = min(hard, wanted + SPARE_FILES) if hard != resource.RLIM_INFINITY else wanted + SPARE_FILES
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return wanted if soft == resource.RLIM_INFINITY else max(SPARE_FILES, min(wanted, soft - SPARE_FILES))
 
 
 def run(config: Config, *, announce: Callable[[str], None] = print) -> int:

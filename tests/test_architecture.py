@@ -22,10 +22,11 @@ MAY_IMPORT = {
     "store": {"core", "errors"},
     "config": {"core", "providers", "errors"},
     "tasks": {"core", "providers", "config", "errors"},
+    "ops": {"core", "config", "tasks", "errors"},
     "services": {"core", "providers", "rollups", "store", "tasks", "config", "errors"},
     "web": {"services", "core", "config", "errors"},
-    "app": {"core", "providers", "rollups", "store", "tasks", "config", "errors", "services", "web"},
-    "cli": {"app", "services", "core", "config", "errors"},
+    "app": {"core", "providers", "rollups", "store", "tasks", "config", "errors", "services", "web", "ops"},
+    "cli": {"app", "services", "core", "config", "errors", "ops"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from itertools import islice
 
 from hookserver.config import AgoraSource, Config
+from hookserver.core.ratelimit import Rate
 from hookserver.services import senders
 from hookserver.services.job_samples import sample_jobs
+from hookserver.services.sample_messages import Unsendable, sample_messages
 
 from hookserver.cli.configured import read_config, source_named
 from hookserver.cli.progress import Progress
 from hookserver.cli.words import UsageError
 
 MODESTY = 0.95  # of limits.rate; the rest is for clocks that differ
+REFUSED = (401, 403)    # what a bad signature is answered
 
 
 def send(args: argparse.Namespace) -> int:
@@ -23,31 +26,32 @@ def send(args: argparse.Namespace) -> int:
     if args.source == "jobs" and conf.jobs is not None:
         return send_jobs(args, conf)
     source = source_named(conf, args.source)
-    if not isinstance(source, AgoraSource):
-        raise UsageError(f"source {source.name} is of type {source.type}; samples can be made of agora sources only")
-    app_id, secret = app_of(conf, source, args.app)
-    url = args.url or address(conf)
-    senders.probe(url)
-    run = senders.Senders(url, messages(args, app_id, secret), concurrency=args.concurrency, rate=pace(args, conf, source),
-                          on_reply=lambda tally: bar.update(len(tally.latencies)))
-    with Progress(source.name, "events", args.count) as bar:
-        tally = run.run()
-    print(summary(tally))
-    return 0 if set(tally.statuses) <= {401 if args.bad_signature else 200} else 1
+    if isinstance(source, AgoraSource):
+        made = messages(args, *app_of(conf, source, args.app))
+    else:
+        try:
+            made = islice(sample_messages(conf, source, bad=args.bad_signature), args.count)
+        except Unsendable as problem:
+            raise UsageError(str(problem)) from None
+    return post(args, conf, made, source.rate or conf.limits.rate, "events")
 
 
 def send_jobs(args: argparse.Namespace, conf: Config) -> int:
     """Post ``--count`` jobs."""
-    url, limit = args.url or address(conf), conf.limits.rate
-    senders.probe(url)
     secret = b"not the secret" if args.bad_signature else conf.jobs.secrets[0]
-    made = islice(sample_jobs(secret, webhook_url=args.webhook), args.count)
+    return post(args, conf, islice(sample_jobs(secret, webhook_url=args.webhook), args.count), conf.limits.rate, "jobs")
+
+
+def post(args: argparse.Namespace, conf: Config, made: Iterator[senders.Message], limit: Rate, what: str) -> int:
+    """Send them at the pace asked for, or as fast as ``limit`` lets one address; tell what came of it."""
+    url = args.url or address(conf)
+    senders.probe(url)
     rate = args.rate if args.rate or args.count <= limit.count else MODESTY * limit.count / limit.seconds
     run = senders.Senders(url, made, concurrency=args.concurrency, rate=rate, on_reply=lambda tally: bar.update(len(tally.latencies)))
-    with Progress("jobs", "jobs", args.count) as bar:
+    with Progress(args.source, what, args.count) as bar:
         tally = run.run()
     print(summary(tally))
-    return 0 if set(tally.statuses) <= {401 if args.bad_signature else 202} else 1
+    return 0 if all(status in REFUSED if args.bad_signature else status is not None and 200 <= status < 300 for status in tally.statuses) else 1
 
 
 def app_of(conf: Config, source: AgoraSource, wanted: str | None) -> tuple[str, bytes | None]:
@@ -66,14 +70,6 @@ def address(conf: Config) -> str:
     if conf.server.port == 0:
         raise UsageError("server.port is 0, so the address cannot be known; give the one that serve printed with --url")
     return senders.local_url(conf)
-
-
-def pace(args: argparse.Namespace, conf: Config, source: AgoraSource) -> float | None:
-    """Messages a second: what was asked for, else what the configured limit lets one address send."""
-    limit = source.rate or conf.limits.rate
-    if args.rate or args.count <= limit.count:
-        return args.rate
-    return MODESTY * limit.count / limit.seconds
 
 
 def messages(args: argparse.Namespace, app_id: str, secret: bytes | None) -> Iterator[senders.Message]:

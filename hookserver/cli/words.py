@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"hookserver {__version__}")
     add_common(parser, Path("conf.yaml"), None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_serve, add_demo, add_send, add_check, add_tail, add_explain, add_replay, add_jobs, add_verify, add_rebuild):
+    for add in (add_serve, add_demo, add_send, add_check, add_tail, add_explain, add_replay, add_jobs, add_tunnel, add_verify, add_rebuild):
         add(commands)
     return parser
 
@@ -108,7 +108,7 @@ def add_send(commands) -> None:
     parser.add_argument("--url", help="send to this server, e.g. http://127.0.0.1:8080 (default: from the configuration)")
     parser.add_argument("--concurrency", type=positive, default=4, metavar="N", help="connections (default: 4)")
     parser.add_argument("--webhook", metavar="URL", help="jobs: where the end of each job is told")
-    parser.add_argument("--bad-signature", action="store_true", help="sign with a wrong secret; 401 is then what is expected")
+    parser.add_argument("--bad-signature", action="store_true", help="sign with a wrong secret; 401 or 403 is then what is expected")
 
 
 def add_check(commands) -> None:
@@ -166,6 +166,13 @@ def add_replay(commands) -> None:
     parser.add_argument("--url", help="the running server, e.g. http://127.0.0.1:8080 (default: from the configuration)")
 
 
+def add_tunnel(commands) -> None:
+    """tunnel"""
+    parser = command(commands, "tunnel", "tunnel:tunnel", "try out the tunnel to the internet", TUNNEL)
+    parser.add_argument("action", choices=("test",), help="open a tunnel, send one request through it, close it")
+    parser.add_argument("--wait", type=positive, default=60, metavar="SECONDS", help="patience with the tunnel, and again with the request (default: 60)")
+
+
 def add_verify(commands) -> None:
     """verify"""
     command(commands, "verify", "prove:verify", "prove that the store is whole", VERIFY)
@@ -211,11 +218,14 @@ to a running server. Ends with a summary; exit code 1 if an answer was not the e
 
 For jobs: jobs of some lots each, if conf.yaml has a job service.
 For a source of type agora: calls (RTC channel events), and beside them Cloud Recording, Media Push and Media Pull.
+For acrcloud: callbacks with results. For frameio: films that are uploaded, reviewed, approved. For a preset: events as that
+sender's documents show them. For any other generic source: events whose type and id stand where conf.yaml looks for them.
 
 examples:
   hookserver send calls
   hookserver send calls --count 5000 --concurrency 16
   hookserver send calls --rate 2 --count 600       ten minutes, as if live
+  hookserver send github --count 20                pushes, pull requests, issues
   hookserver send jobs --count 3                   three jobs for the job service
   hookserver send calls --bad-signature --count 3  something for the page of rejections
 """
@@ -271,6 +281,15 @@ examples:
   hookserver replay evt_k3f9q2_18342
   hookserver replay --source github --since 2h --to ci --dry-run
   hookserver replay --rejections --cause signature_mismatch --since 1d --dry-run
+"""
+
+TUNNEL = """\
+Start cloudflared as the server would, wait until it is connected, send a request to its public address and see that it arrives
+here. A running server is not disturbed. Exit code 1 when a step fails; what failed is told.
+
+examples:
+  hookserver tunnel test
+  hookserver tunnel test --wait 20
 """
 
 VERIFY = """\

@@ -311,6 +311,23 @@ class Jobs(msgspec.Struct, frozen=True):
         return f"Jobs(<{len(self.secrets)} secrets hidden>, worker={self.worker!r})"
 
 
+class TunnelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the internet reaches this server: a listener on ``port`` that serves ``paths`` and the status, and nothing else, and a tunnel to it.
+
+    ``type``: "quick" or "named", with a cloudflared of our own, or "outside": somebody else sees to it. ``url``: where it comes out;
+    None = a quick tunnel's is not known before, or nobody has said.
+    """
+
+    enabled: bool = False
+    port: int = 8080
+    paths: tuple[str, ...] = ()
+    type: str = "quick"
+    program: str = "cloudflared"
+    protocol: str = "auto"
+    token_file: Path | None = None
+    url: str | None = None
+
+
 class Notify(msgspec.Struct, frozen=True):
     """Notices of these kinds go to these destinations."""
 
@@ -370,4 +387,5 @@ class Config(msgspec.Struct, frozen=True):
     notify: Notify = Notify()
     feeds: dict[str, Feed] = {}
     listing: OwnList | None = None  # our own list of files
+    tunnel: TunnelSettings = TunnelSettings()
     warnings: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hookserver.config.model import TunnelSettings
 from hookserver.config.sections import suggestion
 from hookserver.config.tree import Listing, Place, Table
 from hookserver.core.announcements import PROVIDER, TYPES
@@ -14,6 +15,7 @@ def check(values: dict, root: Table) -> None:
     """``values`` are those of the root section. Raises ConfigError that names the place."""
     _check_paths(values["sources"], root)
     _check_addresses(values, root)
+    _check_ports(values["server"].port, values["tunnel"], root)
     sources, destinations = {*values["sources"]}, {*values["destinations"]}
     own = {PROVIDER: "of what hookserver itself has to tell"} | ({JOBS: "of the job service"} if values["jobs"] is not None else {})
     for name, whose in own.items():
@@ -55,9 +57,19 @@ def warnings(values: dict) -> list[str]:
     types = {source.type for source in values["sources"].values()} | ({"feed"} if values["feeds"] else set())
     found += [f"notify.on: nothing tells {type}, because no source is of the type {TYPES[type]}"
               for type in values["notify"].on if TYPES[type] not in (None, *types)]
+    taken = {path for source in values["sources"].values() for path in source.paths.values()}
+    found += [f"tunnel.paths: {path} belongs to no source" for path in values["tunnel"].paths if values["tunnel"].enabled and path not in taken]
     used = {name for route in values["routes"] for name in route.to} | {*values["notify"].to}
     return found + [f"destinations.{name}: no route leads here, and notify does not name it"
                     for name in values["destinations"] if name not in used]
+
+
+def _check_ports(port: int, tunnel: TunnelSettings, root: Table) -> None:
+    """The tunnel's port serves little, the server's serves all: they cannot be one."""
+    if tunnel.enabled and port and tunnel.port == port:
+        table = root.entries["tunnel"]
+        place = table.entries["port"].place if "port" in table.entries else table.place.below("port", table.place.line)
+        raise place.error(f"is {port}, and so is server.port", "give one of them another number, for example server.port: 8000; both are 8080 by default")
 
 
 def _check_known(place: Place, name: str, known: set[str], what: str) -> None:

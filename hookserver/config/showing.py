@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hookserver.config.frameio import FrameioSource
-from hookserver.config.model import AcrcloudSource, AgoraSource, Config, Destination, Feed, GenericSource, Jobs, Source
+from hookserver.config.model import AcrcloudSource, AgoraSource, Config, Destination, Feed, GenericSource, Jobs, Source, TunnelSettings
 from hookserver.config.terms import Terms
 from hookserver.core.guard import parse_url
 from hookserver.core.retry import RetryPolicy
@@ -34,8 +34,14 @@ def masked(config: Config) -> dict:
         "jobs": None if config.jobs is None else _jobs(config.jobs),
         "feeds": {name: _feed(feed) for name, feed in config.feeds.items()},
         "listing": None if config.listing is None else {"token": HIDDEN, "sources": list(config.listing.sources), "limit": config.listing.limit},
+        "tunnel": _tunnel(config.tunnel),
         "notify": {"on": list(config.notify.on), "to": list(config.notify.to)},
     }
+
+
+def _tunnel(tunnel: TunnelSettings) -> dict:
+    return {"enabled": tunnel.enabled, "type": tunnel.type, "port": tunnel.port, "paths": list(tunnel.paths), "program": tunnel.program,
+            "protocol": tunnel.protocol, "token_file": None if tunnel.token_file is None else str(tunnel.token_file), "url": tunnel.url}
 
 
 def _source(source: Source) -> dict:

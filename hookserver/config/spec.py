@@ -11,6 +11,7 @@ from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Each, Key, Many, Section
 from hookserver.config.sources import LIMIT_KINDS, SOURCE
 from hookserver.config.tree import Place
+from hookserver.config.tunnel import TUNNEL
 from hookserver.config.values import (FILE, NAMES, NETWORKS, PATH, TEXT, URL, choices, duration, number, size)
 from hookserver.core.announcements import TYPES
 
@@ -83,5 +84,6 @@ ROOT = Section({
     "jobs": Key(JOBS, "", "The job service."),
     "feeds": Key(Many(FEED, "<name>", NAME, NAME_WORDS), "{}", "Lists of files that are polled, by a name of your choice."),
     "listing": Key(LISTING, "", "Our own list of files, at /api/downloads."),
+    "tunnel": Key(TUNNEL, "{}", "How the internet reaches this server without an open port."),
     "notify": Key(NOTIFY, "", "Who is told what this server itself has to say."),
-}, lambda values, place, context: values | {"notify": values["notify"] or Notify()}, later=("tunnel",))
+}, lambda values, place, context: values | {"notify": values["notify"] or Notify()})

@@ -78,6 +78,15 @@ def choice(*words: str, later: tuple[str, ...] = ()) -> Kind:
     return Kind(" or ".join(words), read, {"enum": list(words)})
 
 
+def _boolean(node: Node, context: Context) -> bool:
+    value = expand(node, context)
+    if value.kind == "null":
+        raise value.trap()
+    if value.kind not in ("bool", "expanded") or value.text.lower() not in ("true", "false"):
+        raise value.error(f"{value.shown} is not true or false")
+    return value.text.lower() == "true"
+
+
 def duration(low: float = 0.001, *, forever: str = "") -> Kind:
     """Seconds. ``forever`` is a word that means None."""
     def read(node: Node, context: Context) -> float | None:
@@ -253,6 +262,7 @@ def _secrets(node: Node, context: Context) -> tuple[bytes, ...]:
     return tuple(secret for secret in found if secret is not None)
 
 
+BOOLEAN = Kind("true or false", _boolean, {"anyOf": [{"type": "boolean"}, _REFERENCE]})
 TEXT = Kind("text", text_of, {"type": "string", "minLength": 1})
 FLAG = Kind("true or false", _flag, {"anyOf": [{"type": "boolean"}, _REFERENCE]})
 URL = Kind("URL", _url, {"type": "string", "pattern": r"^(https?://|\$\{|file:|credential:)"})

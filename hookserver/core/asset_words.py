@@ -114,6 +114,11 @@ def label_of(word: str) -> str:
     return LABELS.get(word) or word.replace("_", " ").upper()
 
 
+def sentence(asset: str, name: str, label: str, before: str) -> str:
+    """What people are told when a status has changed; ``label`` and ``before`` are what they call it, "" for none."""
+    return f"{name or f'asset {asset}'}: {label}" + (f" (before: {before})" if before else "")
+
+
 def _id_of(body: dict, owner: str) -> str:
     """``account: {id}``, or ``account_id`` as custom actions have it."""
     named = body.get(owner)

@@ -36,7 +36,8 @@ class Asset(msgspec.Struct, frozen=True, gc=False):
     judged: bool = False
     by: str = ""
     changed_at: str = ""
-    last_at: str = ""
+    last_at: str = ""           # of an event or a look
+    heard_at: str = ""          # of the last event
     last_event: str = ""
     events: int = 0
     comments: int = 0
@@ -48,6 +49,18 @@ class Asset(msgspec.Struct, frozen=True, gc=False):
     looked_at: str = ""
     history: tuple[Moment, ...] = ()
     left_out: int = 0
+
+
+class AssetRow(msgspec.Struct, gc=False):
+    """An asset that is no longer live; ``seq`` is the record with which it left."""
+
+    seq: int
+    asset: Asset
+
+
+def row_start(source: str, asset_id: str) -> bytes:
+    """What stands in the row of this asset and of no other one."""
+    return b'"asset":' + msgspec.json.encode({"source": source, "id": asset_id})[:-1] + b","
 
 
 class Heard(msgspec.Struct, frozen=True, gc=False):
@@ -65,7 +78,7 @@ class Details(msgspec.Struct, frozen=True, gc=False):
     """What a look at the API has found, as the task writes it down: all of it checked and cut by then.
 
     ``state``: the word for what becomes of the file; ``judged``: the reviewers' word, "" for none, None when the API does not tell.
-    ``comment``: the text of the comment that was looked up, by ``user``.
+    ``comment``: the text of the comment that was looked up, by ``user``; ``what``: what has happened to it.
     """
 
     asset: str
@@ -79,6 +92,7 @@ class Details(msgspec.Struct, frozen=True, gc=False):
     links: dict[str, str] = {}
     comment: str = ""
     user: str = ""
+    what: str = ""      # the type of the event about the comment
 
 
 class _Payload(msgspec.Struct, gc=False):

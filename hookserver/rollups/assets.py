@@ -19,10 +19,10 @@ import msgspec
 
 from hookserver.core.announcements import PROVIDER as OURSELVES
 from hookserver.core.announcements import Announcement
-from hookserver.core.asset_words import COMMENTED, DELETED, NEEDS_REVIEW, NONE, READY, READY_EVENTS, UPLOADED, Said, label_of, read_event
+from hookserver.core.asset_words import COMMENTED, DELETED, NEEDS_REVIEW, READY, READY_EVENTS, UPLOADED, Said, label_of, read_event, sentence
 from hookserver.core.records import EVENT, event_id
 from hookserver.core.tasks import ATTEMPTED, record_seq
-from hookserver.rollups.asset_parts import Asset, Details, Heard, Moment, read_details
+from hookserver.rollups.asset_parts import Asset, AssetRow, Details, Heard, Moment, read_details
 from hookserver.rollups.entry import Entry, Step
 from hookserver.rollups.rows import directory
 
@@ -68,13 +68,13 @@ class Assets:
         """One record, in seq order. Rows of assets that are no longer live are added to ``out``."""
         if entry.seq <= self.seq:
             return
+        self.seq = entry.seq
         if entry.kind == ATTEMPTED and entry.target.endswith(LOOK):
             self._looked(entry, out)
         elif entry.kind == EVENT and entry.provider == OURSELVES:
             self.announcements.pop(entry.key or "", None)
         elif entry.kind == EVENT:
             self._event(entry, out)
-        self.seq = entry.seq
 
     def _event(self, entry: Entry, out: Out) -> None:
         said = read_event(_decode(entry.payload))
@@ -125,10 +125,9 @@ class Assets:
         asset = self.live.get(key)
         if asset is None or asset.word == before or not asset.word:
             return
-        name = asset.name or f"asset {asset.id}"
-        was = f" (before: {label_of(before)})" if before else ""
-        told = {"text": f"{name}: {label_of(asset.word)}{was}", "asset": asset.id, "name": asset.name, "status": asset.word,
-                "label": label_of(asset.word), "before": before, "project": asset.project, "event": event}
+        label = label_of(asset.word)
+        told = {"text": sentence(asset.id, asset.name, label, before and label_of(before)), "asset": asset.id, "name": asset.name,
+                "status": asset.word, "label": label, "before": before, "project": asset.project, "event": event}
         key_ = f"{STATUS} {event} {asset.word}"
         self.announcements[key_] = Announcement(asset.source, STATUS, key_, _encode(told))
 
@@ -142,7 +141,7 @@ class Assets:
             for event in [event for event, (waiting, _) in self._untold.items() if waiting == first]:
                 self._announce(*self._untold.pop(event), event)
             del self.live[first]
-            out.append((partition(oldest.source, oldest.last_at[:10]), _encode(oldest) + b"\n"))
+            out.append((partition(oldest.source, oldest.last_at[:10]), _encode(AssetRow(self.seq, oldest)) + b"\n"))
 
     # -- saving and loading -------------------------------------------------------------------------
 
@@ -183,27 +182,30 @@ def _told(asset: Asset, entry: Entry, said: Said, event: str) -> Asset:
     return _replace(
         asset, kind=said.kind or asset.kind, name=said.name or asset.name, project=said.project or asset.project,
         workspace=said.workspace or asset.workspace, account=said.account or asset.account, word=word, judged=judged, by=by,
-        changed_at=entry.at if word != asset.word else asset.changed_at, last_at=entry.at, last_event=event, events=asset.events + 1,
+        changed_at=entry.at if word != asset.word else asset.changed_at, last_at=entry.at, heard_at=entry.at, last_event=event, events=asset.events + 1,
         comments=asset.comments + (said.type in COMMENTED), deleted=said.type in DELETED, **_with(asset, moment))
 
 
 def _seen(asset: Asset, found: Details, step: Step) -> Asset:
     """The asset after a look at the API."""
     word, judged, by = asset.word, asset.judged, asset.by
-    if not by or record_seq(by) <= record_seq(step.about):
-        if found.judged and found.judged != NONE:
+    commented = found.what in COMMENTED
+    if not by or record_seq(by) <= record_seq(step.task):
+        if found.judged:
             word, judged, by = found.judged, True, step.task
         elif judged and asset.by.startswith("tsk_") and found.judged is not None:
             word, judged, by = found.state or READY, False, step.task      # the judgement was taken back
+        elif commented and not judged:
+            word, judged, by = NEEDS_REVIEW, True, step.about
         elif not judged and found.state:
             word, by = found.state, by or step.task
     told = {}
-    if word != asset.word or found.comment:
-        told = _with(asset, Moment(step.at, "details", word if word != asset.word else "", step.task, found.user, found.comment))
+    if word != asset.word or found.what:
+        told = _with(asset, Moment(step.at, found.what or "details", word if word != asset.word else "", step.task, found.user, found.comment))
     return _replace(
         asset, name=found.name or asset.name, project=found.project or asset.project, word=word, judged=judged, by=by,
         changed_at=step.at if word != asset.word else asset.changed_at, last_at=step.at, size=found.size, media_type=found.media_type,
-        view_url=found.view_url, links=found.links, looked_at=step.at, **told)
+        view_url=found.view_url, links=found.links, looked_at=step.at, comments=asset.comments + commented, **told)
 
 
 def _with(asset: Asset, moment: Moment) -> dict:

@@ -23,10 +23,12 @@ PAUSE, LONGEST_PAUSE = 1.0, 10.0    # seconds between two tries while the store 
 
 
 class Announcer:
-    """``untold()`` gives what each fold has to tell, by key; ``append`` is the log's. Run ``run`` in the background."""
+    """``untold()`` gives what each fold has to tell, by key; ``append`` is the log's. ``worded`` puts one into the words of conf.yaml,
+    which folds do not know. Run ``run`` in the background."""
 
-    def __init__(self, untold: Callable[[], Iterable[Mapping[str, Announcement]]], *, append: Callable[[Draft], Awaitable], routing: Routing):
-        self._untold, self._append, self._routing = untold, append, routing
+    def __init__(self, untold: Callable[[], Iterable[Mapping[str, Announcement]]], *, append: Callable[[Draft], Awaitable], routing: Routing,
+                 worded: Callable[[Announcement], Announcement] = lambda told: told):
+        self._untold, self._append, self._routing, self._worded = untold, append, routing, worded
         self._wake = asyncio.Event()
         self._unfit: set[str] = set()   # keys that would be tried for ever
 
@@ -67,4 +69,5 @@ class Announcer:
         return not any(isinstance(outcome, StorageUnavailable) for outcome in outcomes)
 
     async def _one(self, told: Announcement) -> None:
+        told = self._worded(told)
         await self._append(announcement_draft(told, self._routing.choose_for_told(told.source, told.type, told.payload)))

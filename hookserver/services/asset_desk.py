@@ -2,49 +2,92 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
 from hookserver.config.frameio import FrameioSource, Status
 from hookserver.config.model import Config
-from hookserver.core.asset_words import LABELS, label_of
+from hookserver.core.announcements import Announcement
+from hookserver.core.asset_words import LABELS, label_of, sentence
+from hookserver.core.records import Draft
+from hookserver.core.tasks import made_draft, task_id
 from hookserver.errors import Refused
 from hookserver.rollups.asset_parts import Asset, Moment
-from hookserver.rollups.assets import Assets
+from hookserver.rollups.assets import LOOK, STATUS, Assets
+from hookserver.services.asset_rows import TOP, AssetRows, Place
 
 UNKNOWN = Status("", "UNKNOWN")
 
 
 class AssetDesk:
-    """``fold()`` gives the assets fold of now."""
+    """``fold()`` gives the assets fold of now, ``rows`` finds older ones. ``append`` is the log's."""
 
-    def __init__(self, config: Config, fold: Callable[[], Assets]):
+    def __init__(self, config: Config, fold: Callable[[], Assets], rows: AssetRows, *, append: Callable[[Draft], Awaitable]):
         self._sources: Mapping[str, FrameioSource] = {
             source.name: source for source in config.sources.values() if isinstance(source, FrameioSource)}
-        self._fold = fold
+        self._fold, self._rows, self._append = fold, rows, append
 
     # -- asking --------------------------------------------------------------------------------------
 
-    def page(self, *, source: str | None, status: str | None, q: str | None, limit: int) -> dict:
-        """Assets, the one that was heard of last first; and how many there are of each status."""
-        words = (q or "").casefold().split()
-        fitting = [asset for asset in reversed(self._fold().live.values())
-                   if source in (None, asset.source) and all(word in _text_of(asset) for word in words)]
-        counts = Counter(self.status(asset.source, asset.word).key for asset in fitting)
-        rows = [asset for asset in fitting if status in (None, self.status(asset.source, asset.word).key)]
-        return {"assets": [self.view(asset) for asset in rows[:limit]], "total": len(rows),
-                "statuses": [{"status": one.key, "label": one.label, "count": counts[one.key]} for one in self._columns(fitting)],
-                "sources": list(self._sources)}
+    async def page(self, *, source: str | None, status: str | None, q: str | None, limit: int, cursor: str | None) -> dict:
+        """Assets, the one that was heard of last first. ``statuses`` counts those that are live, as many as fit ``source`` and ``q``.
 
-    def one(self, source: str, asset_id: str) -> dict:
-        """An asset with its history. Raises Refused (not_found)."""
+        ``next``: ask again with ``cursor=next``; an asset that is heard of meanwhile may come twice. Raises Refused (bad_parameter).
+        """
+        fits = self._fitting(source, q)
+        live = [asset for asset in reversed(self._fold().live.values()) if fits(asset)]
+        counts = Counter(self.status(asset.source, asset.word).key for asset in live)
+
+        def wanted(asset: Asset) -> bool:
+            return status in (None, self.status(asset.source, asset.word).key)
+        rows, following = await self._page([asset for asset in live if wanted(asset)], limit, cursor, lambda asset: fits(asset) and wanted(asset))
+        return {"assets": [self.view(asset) for asset in rows], "next": following, "sources": list(self._sources),
+                "statuses": [{"status": one.key, "label": one.label, "count": counts[one.key]} for one in self._columns(live)]}
+
+    async def _page(self, live: list[Asset], limit: int, cursor: str | None, accept: Callable[[Asset], bool]) -> tuple[list[Asset], str | None]:
+        first = int(cursor[1:]) if cursor and re.fullmatch("l[0-9]{1,6}", cursor, re.ASCII) else 0 if cursor is None else None
+        if first is not None and first < len(live):
+            rows, place = live[first:first + limit], TOP
+            if len(rows) == limit:
+                return rows, f"l{first + limit}"
+        else:
+            rows, place = [], TOP if first is not None else Place.read(cursor)
+        known = self._fold().live
+        older, after = await asyncio.to_thread(
+            self._rows.page, limit=limit - len(rows), place=place, accept=lambda asset: (asset.source, asset.id) not in known and accept(asset))
+        return rows + older, None if after is None else str(after)
+
+    async def one(self, source: str, asset_id: str) -> dict:
+        """An asset with its history, which goes on with the one it had before it was not heard of for long. Raises Refused (not_found)."""
         asset = self._fold().live.get((source, asset_id))
+        before = await asyncio.to_thread(self._rows.find, source, asset_id)
+        if asset is None and before is None:
+            raise Refused("not_found", "There is no asset with this id.")
+        history = [moment for known in (asset, before) if known is not None for moment in reversed(known.history)]
+        return self.view(asset or before) | {
+            "history": [self._moment(source, moment) for moment in history], "left_out": sum(known.left_out for known in (asset, before) if known),
+            "looks_up": self._looks_up(source)}
+
+    def _looks_up(self, source: str) -> bool:
+        return source in self._sources and self._sources[source].token is not None
+
+    def _fitting(self, source: str | None, q: str | None) -> Callable[[Asset], bool]:
+        words = (q or "").casefold().split()
+        return lambda asset: source in (None, asset.source) and all(word in _text_of(asset) for word in words)
+
+    async def look(self, source: str, asset_id: str) -> dict:
+        """Look an asset up once more. Raises Refused (not_found, conflict), StorageUnavailable."""
+        asset = self._fold().live.get((source, asset_id)) or await asyncio.to_thread(self._rows.find, source, asset_id)
         if asset is None:
             raise Refused("not_found", "There is no asset with this id.")
-        return self.view(asset) | {
-            "history": [self._moment(asset.source, moment) for moment in reversed(asset.history)], "left_out": asset.left_out}
+        if not self._looks_up(source) or not asset.last_event:
+            raise Refused("conflict", "There is nothing to look this asset up with.", hint="Give its source a token in conf.yaml.")
+        made = await self._append(made_draft(asset.last_event, [f"{source}{LOOK}"], "look"))
+        return {"asset": asset_id, "task": task_id(made.id, 0)}
 
     def status(self, source: str, word: str) -> Status:
         """What a word of a source stands for."""
@@ -60,6 +103,16 @@ class AssetDesk:
         for name in ("history", "left_out", "judged", "by", "word"):
             del shown[name]
         return {"status": status.key, "label": status.label, "word": asset.word} | shown
+
+    def worded(self, told: Announcement) -> Announcement:
+        """A change of status in the words of conf.yaml. The fold, which has no configuration, has told it in those that are built in."""
+        if told.type != STATUS:
+            return told
+        said = msgspec.json.decode(told.payload)
+        before, now = (self.status(told.source, said[name]) for name in ("before", "status"))
+        said |= {"status": now.key, "label": now.label, "before": before.key,
+                 "text": sentence(said["asset"], said["name"], now.label, before.key and before.label)}
+        return msgspec.structs.replace(told, payload=msgspec.json.encode(said))
 
     def _moment(self, source: str, moment: Moment) -> dict:
         status = self.status(source, moment.word) if moment.word else None

@@ -86,7 +86,7 @@ class JobRows:
             day = name.rpartition("/")[2]
             if last is not None and day > last:
                 continue
-            for line in _back(files, name):
+            for line in lines_back(files, name):
                 row = decode_row(line)
                 if day == last and row.seq >= below:
                     continue
@@ -111,7 +111,7 @@ class JobRows:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _back(files: RollupFiles, name: str) -> Iterator[bytes]:
+def lines_back(files: RollupFiles, name: str) -> Iterator[bytes]:
     """The lines of a file from its end to its beginning."""
     end, rest = files.extent(name)[0], b""
     while end > 0:

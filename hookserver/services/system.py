@@ -57,7 +57,7 @@ class System:
         """What somebody should look at; the configuration's own warnings are not among them."""
         parts = self._parts
         return [text for text in (parts.log.error, parts.dedup.error, *parts.projection.warnings(),
-                                *parts.upkeep.warnings(), *parts.work.targets.warnings()) if text]
+                                *parts.upkeep.warnings(), *parts.work.targets.warnings(), *parts.tunnel.warnings()) if text]
 
     # -- pages -----------------------------------------------------------------------------------
 
@@ -78,6 +78,7 @@ class System:
             "status": self.status(), "config": masked(config), "store": self._store(), "dedup": parts.dedup.stats(),
             "checkpoint": parts.projection.checkpointed(), "segments": self._segments(),
             "rejections": parts.rejections.counts(parts.clock()), "upkeep": parts.upkeep.stats(), "tasks": parts.work.stats(),
+            **({"tunnel": tunnel} if (tunnel := parts.tunnel.info()) else {}),
             "warnings": [*config.warnings, *self.warnings()]}
 
     def _lag(self) -> dict:

@@ -16,10 +16,10 @@ NO_TUNNEL = {"webhook_port": None, "tunnel_url": None, "is_running": False, "is_
 
 
 class WebhookStatus:
-    """``takes()`` says whether events can be stored. ``tunnel`` gives the state of the tunnel, in the members of ``NO_TUNNEL``; ``base`` is our URL."""
+    """``takes()`` says whether events can be stored. ``tunnel`` gives the state of the tunnel, with the members of ``NO_TUNNEL``, or None; ``base`` is our URL."""
 
     def __init__(self, config: Config, fold: Callable[[], Assets], *, takes: Callable[[], bool], base: str,
-                 tunnel: Callable[[], dict] = lambda: NO_TUNNEL):
+                 tunnel: Callable[[], dict | None] = lambda: None):
         self._paths = [source.path for source in config.sources.values() if isinstance(source, FrameioSource)]
         self._fold, self._takes, self._base, self.tunnel = fold, takes, base, tunnel
 
@@ -33,7 +33,7 @@ class WebhookStatus:
         types: Counter[str] = Counter()
         for one in heard:
             types.update(one.types)
-        tunnel = self.tunnel()
+        tunnel = self.tunnel() or NO_TUNNEL
         base = tunnel.get("tunnel_url") or self._base
         return self.brief() | {
             "webhook_url": base + self._paths[0] if self._paths else None, "total_events": sum(one.total for one in heard),

@@ -17,7 +17,8 @@ from hookserver.core.hiding import hidden_bytes
 from hookserver.core.records import BadLine
 from hookserver.core.tasks import EXCERPT, NOTE, Outcome
 from hookserver.core.templates import Values, compile_template
-from hookserver.tasks.programs import Ended, Program, environment, run
+from hookserver.tasks.programs import Ended, Program, run
+from hookserver.tasks.warded import environment
 from hookserver.tasks.work import Work
 
 

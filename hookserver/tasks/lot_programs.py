@@ -13,7 +13,8 @@ from hookserver.core.tasks import EXCERPT, Outcome
 from hookserver.tasks.client import READ
 from hookserver.tasks.execute import told
 from hookserver.tasks.lots import Lots, judged, order
-from hookserver.tasks.programs import Program, environment, run
+from hookserver.tasks.programs import Program, run
+from hookserver.tasks.warded import environment
 from hookserver.tasks.work import Work
 
 

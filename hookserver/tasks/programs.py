@@ -10,17 +10,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import socket
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from hookserver.core.tasks import EXCERPT
-from hookserver.tasks import warden
+from hookserver.tasks.warded import End, Warded
 
 MERCY = 5.0             # seconds between SIGTERM and SIGKILL when the time is up
 DRAIN = 0.5             # seconds for output that is still in the pipe after the end
@@ -28,9 +26,6 @@ AT_FULL_SPEED = 1 << 20  # bytes of output that are read as fast as they come
 BREATH = 0.01           # seconds between two reads of what is above that
 PIECE = 64 * 1024       # bytes that are read or written at once
 CUT = b"\n[... %d bytes left out ...]\n"
-
-_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR")
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,11 +63,6 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False
 
 
-def environment(given: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
-    """What a program needs to know of the server's environment, and ``more``. Nothing else: there may be secrets in it."""
-    return {"PATH": _PATH, "LANG": "C.UTF-8"} | {name: given[name] for name in _KEPT if given.get(name)} | dict(more)
-
-
 async def run(program: Program, stdin: bytes) -> Ended:
     """Run it to its end. Never raises for what the program does; a cancellation passes, and ends the program."""
     try:
@@ -93,65 +83,36 @@ class _Run:
     def __init__(self, program: Program, stdin: bytes):
         """Starts it. Raises OSError, or ValueError for an argument with a NUL."""
         self._program = program
-        self._control, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", warden.__file__, str(theirs.fileno()), os.fsencode(program.cwd),
-                     *(argument.encode("utf-8", "surrogateescape") for argument in program.argv)],
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE if program.apart else subprocess.STDOUT,
-                    pass_fds=(theirs.fileno(),), env=dict(program.env), start_new_session=True, bufsize=0)
-            except BaseException:
-                self._control.close()
-                raise
-        self._control.setblocking(False)
-        self._feed = _Feed(self._process.stdin, stdin)
-        pipes = [self._process.stdout, self._process.stderr] if program.apart else [self._process.stdout]
+        self._child = Warded(program.argv, cwd=program.cwd, env=program.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE if program.apart else subprocess.STDOUT)
+        process = self._child.process
+        self._feed = _Feed(process.stdin, stdin)
+        pipes = [process.stdout, process.stderr] if program.apart else [process.stdout]
         self._outputs = [_Output(pipe, program.head, program.tail) for pipe in pipes]
 
     async def to_end(self) -> Ended:
         """Waits for the end, and brings it about when the time is up."""
-        words, timed_out = b"", False
+        end, timed_out = End(), False
         try:
             async with asyncio.timeout(self._program.timeout):
-                words = await self._report()
+                end = await self._child.end()
         except TimeoutError:
             timed_out = True
-            self._ask_to_end()
+            self._child.ask_to_end()
             try:
                 async with asyncio.timeout(MERCY):
-                    words = await self._report()
+                    end = await self._child.end()
             except TimeoutError:
-                self._control.close()
+                self._child.abandon()
         await self._drain()
-        return self._ended(words.decode("ascii", "replace"), timed_out)
+        return self._ended(end, timed_out)
 
     async def let_go(self) -> None:
         """Ends what still runs, closes everything, and fetches the warden's status."""
-        self._control.close()
+        self._child.abandon()
         for pipe in (self._feed, *self._outputs):
             pipe.close()
-        pause = 0.001
-        for _ in range(14):     # 3 s in all
-            if self._process.poll() is not None:
-                return
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 0.5)
-        self._process.kill()    # it hangs; the kernel ends the program with it
-        self._process.wait()
-
-    async def _report(self) -> bytes:
-        """What the warden says when all is over; nothing when it was killed itself."""
-        try:
-            return await asyncio.get_running_loop().sock_recv(self._control, 100)
-        except OSError:
-            return b""
-
-    def _ask_to_end(self) -> None:
-        try:
-            self._control.send(b"t")
-        except OSError:
-            pass    # it has ended in this moment
+        await self._child.let_go()
 
     async def _drain(self) -> None:
         try:
@@ -161,17 +122,11 @@ class _Run:
         except TimeoutError:
             pass    # something that has outlived the program holds the pipe
 
-    def _ended(self, words: str, timed_out: bool) -> Ended:
-        verb, _, number = words.partition(" ")
-        trouble = ""
-        if verb in ("directory", "program"):
-            trouble = f"{self._program.cwd if verb == 'directory' else self._program.argv[0]}: {os.strerror(int(number))}"
-        elif not verb and not timed_out:
-            verb, number = "signal", "9"    # the warden was killed, and the program with it
+    def _ended(self, end: End, timed_out: bool) -> Ended:
         return Ended(
-            code=int(number) if verb == "exit" else None, signal=int(number) if verb == "signal" else None, trouble=trouble,
-            too_long=verb == "program" and int(number) == errno.E2BIG, timed_out=timed_out, output=self._outputs[0].kept(),
-            errors=self._outputs[1].kept() if self._program.apart else b"", truncated=any(output.left_out for output in self._outputs))
+            code=end.code, signal=end.signal, trouble=end.trouble, too_long=end.errno == errno.E2BIG, timed_out=timed_out,
+            output=self._outputs[0].kept(), errors=self._outputs[1].kept() if self._program.apart else b"",
+            truncated=any(output.left_out for output in self._outputs))
 
 
 class _Feed:

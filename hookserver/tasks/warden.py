@@ -42,10 +42,11 @@ def main(control: int, directory: str, argv: list[str]) -> None:
     if trouble:
         _say(control, trouble)
         return
-    status = _watch(control, program)
+    status, by_itself = _watch(control, program)
     _signal_group(program, SIGKILL)
+    if not by_itself:
+        _kill_all()     # what has left its group, too
     if status is None:
-        _kill_all()
         return
     code = os.waitstatus_to_exitcode(status)
     _say(control, b"exit %d" % code if code >= 0 else b"signal %d" % -code)
@@ -72,8 +73,8 @@ def _become(tell: int, directory: str, argv: list[str]) -> None:
         os._exit(127)
 
 
-def _watch(control: int, program: int) -> int | None:
-    """The program's wait status; None when the server wants no more and the program has not ended by itself."""
+def _watch(control: int, program: int) -> tuple[int | None, bool]:
+    """The program's wait status, None when it has not ended although it was to; and whether it ended without being asked to."""
     end = os.pidfd_open(program)
     poll = select.poll()
     poll.register(end, select.POLLIN)
@@ -83,7 +84,7 @@ def _watch(control: int, program: int) -> int | None:
         ready = [descriptor for descriptor, _ in poll.poll(MERCY_MS if gone else REAP_MS)]
         status = _reap(program)
         if status is not None:
-            return status
+            return status, not (asked or gone)
         if control in ready:
             if _byte(control):
                 asked = True
@@ -91,11 +92,11 @@ def _watch(control: int, program: int) -> int | None:
                 continue
             poll.unregister(control)
             if asked:
-                return None
+                return None, False
             gone = True
             _signal_group(program, SIGTERM)
         elif gone and not ready:
-            return None
+            return None, False
 
 
 def _byte(control: int) -> bytes:

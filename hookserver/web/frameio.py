@@ -7,16 +7,21 @@ from hookserver.web.base import BaseHandler
 
 
 class Assets(BaseHandler):
-    def get(self) -> None:
-        given = self.parameters("source", "status", "q", "limit")
-        self.send(self.house.asset_desk.page(source=given.name("source"), status=given.name("status"), q=given.text("q"),
-                                             limit=given.integer("limit", 200, 1, PAGE)))
+    async def get(self) -> None:
+        given = self.parameters("source", "status", "q", "limit", "cursor")
+        self.send(await self.house.asset_desk.page(source=given.name("source"), status=given.name("status"), q=given.text("q"),
+                                                   limit=given.integer("limit", 200, 1, PAGE), cursor=given.text("cursor")))
 
 
 class Asset(BaseHandler):
-    def get(self, source: str, asset: str) -> None:
+    async def get(self, source: str, asset: str) -> None:
         self.parameters()
-        self.send(self.house.asset_desk.one(source, asset))
+        self.send(await self.house.asset_desk.one(source, asset))
+
+
+class LookUp(BaseHandler):
+    async def post(self, source: str, asset: str) -> None:
+        self.send(await self.house.asset_desk.look(source, asset))
 
 
 class WebhookStatus(BaseHandler):

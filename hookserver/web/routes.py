@@ -58,6 +58,7 @@ TABLE = (
     Row(r"/api/v1/webhook-failures", jobs.WebhookFailures, ADMIN),
     Row(r"/api/assets", frameio.Assets, ADMIN),
     Row(r"/api/assets/([^/]+)/([^/]+)", frameio.Asset, ADMIN),
+    Row(r"/api/assets/([^/]+)/([^/]+)/look", frameio.LookUp, ADMIN),
     Row(r"/webhook-status", frameio.WebhookStatus, PUBLIC),
     Row(r"/api/replay", replay.Replay, ADMIN),
     Row(r"/api/mappings", agora.Mappings, ADMIN),

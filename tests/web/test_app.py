@@ -14,7 +14,7 @@ import threading
 
 import pytest
 
-from hookserver.app import connection_limit
+from hookserver.web.listener import connection_limit
 from hookserver.errors import ConfigError, LockedError
 from hookserver.store.disk import Disk
 

@@ -1,0 +1,1 @@
+"""Operation of the server in its surroundings: the tunnel through which the internet reaches it."""

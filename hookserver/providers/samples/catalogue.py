@@ -1,0 +1,36 @@
+"""Which imagined sender belongs to which preset, and events of a sender that only conf.yaml knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hookserver.core.fields import ABSENT, Field, walk
+from hookserver.core.requests import find_header
+from hookserver.core.schemes.sending import with_member
+from hookserver.providers.samples import code, mails, office, shops, talk
+from hookserver.providers.samples.sample import PEOPLE, PROJECTS, Luck, Maker, Sample, compact
+
+MAKERS: dict[str, Maker] = {**code.MAKERS, **shops.MAKERS, **talk.MAKERS, **mails.MAKERS, **office.MAKERS}
+TYPES = ("created", "updated", "deleted", "finished")
+
+
+def maker_of(preset: str | None, event_type: Sequence[Field] = (), key: Sequence[Field] = ()) -> Maker:
+    """Who makes the events of a source: that of its preset, or else events in which the fields of its configuration are filled."""
+    if preset in MAKERS:
+        return MAKERS[preset]
+    return lambda luck: _described(luck, event_type, key)
+
+
+def _described(luck: Luck, event_type: Sequence[Field], key: Sequence[Field]) -> Sample:
+    """An event of a sender that we know nothing of but where its type and its identity stand."""
+    payload: object = {"id": luck.hex(12), "at": luck.iso, "project": luck.choice(PROJECTS), "by": luck.choice(PEOPLE), "amount": luck.number(1, 500)}
+    headers: dict[str, str] = {}
+    query: list[str] = []
+    for field, text in [*((field, luck.choice(TYPES)) for field in event_type[:1]), *((field, luck.hex(12)) for field in key)]:
+        if field.root == "payload":
+            payload = payload if walk(payload, field.steps) is not ABSENT else with_member(payload, field.steps, text)
+        elif field.root == "header" and find_header(tuple(headers.items()), field.steps[0]) is None:
+            headers["-".join(part.capitalize() for part in field.steps[0].split("-"))] = text
+        elif field.root == "query":
+            query.append(f"{field.steps[0]}={text}")
+    return Sample(compact(payload).encode(), headers, query="&".join(query))

@@ -1,0 +1,259 @@
+"""How each sender signs, written from its own documentation and from nothing of ours.
+
+A *letter* is what a sender wants to say; what is *sent* is what it puts on the wire for that. Each function here is one
+way of signing. None of them imports the program: if both sides are wrong in the same way, a sender's published
+example (``test_vectors.py``) or its own library (``test_clients.py``) tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from datetime import datetime, timezone
+from functools import partial
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+from zlib import crc32
+
+Headers = list[tuple[str, str]]
+
+
+class Letter(NamedTuple):
+    """``secret`` is as the sender shows it to its customer, ``at`` Unix seconds, ``url`` what its customer told it to post to.
+
+    ``stamp``: the text of the time, when it is not to be that of ``at``. ``decoys``: signatures that are wrong, in front
+    of the right one, where a sender may list several.
+    """
+
+    body: bytes
+    secret: str
+    at: float
+    url: str
+    id: str
+    stamp: str | None = None
+    decoys: int = 0
+
+    def time(self, unit: str = "s") -> str:
+        """The text of the time: Unix seconds or milliseconds, or ISO 8601."""
+        if self.stamp is not None:
+            return self.stamp
+        if unit == "iso":
+            return datetime.fromtimestamp(self.at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return str(int(self.at * (1000 if unit == "ms" else 1)))
+
+
+class Sent(NamedTuple):
+    """``query`` is appended to the path."""
+
+    headers: Headers
+    body: bytes
+    query: str = ""
+
+
+Sign = Callable[[Letter], Sent]
+
+
+def digest(key: str | bytes, text: bytes, algorithm: str = "sha256") -> bytes:
+    """An HMAC."""
+    return hmac.new(key.encode() if isinstance(key, str) else key, text, algorithm).digest()
+
+
+def base64(raw: bytes) -> str:
+    return b64encode(raw).decode()
+
+
+def stamped(pattern: str, letter: Letter, unit: str = "s") -> bytes:
+    """``pattern`` with t for the time and B for the body: ``v0:t:B``."""
+    before, _, after = pattern.partition("B")
+    return before.replace("t", letter.time(unit)).encode() + letter.body + after.replace("t", letter.time(unit)).encode()
+
+
+# -- a MAC of the body, and nothing else ----------------------------------------------------------------
+
+
+def plain(letter: Letter, *, header: str, prefix: str = "", algorithm: str = "sha256", write: Callable[[bytes], str] = bytes.hex,
+          extra: Headers = ()) -> Sent:
+    """GitHub, Shopify, Dropbox, Typeform, and most others."""
+    return Sent([(header, prefix + write(digest(letter.secret, letter.body, algorithm))), *extra], letter.body)
+
+
+def agora(letter: Letter) -> Sent:
+    return Sent([("Agora-Signature", digest(letter.secret, letter.body, "sha1").hex()),
+                 ("Agora-Signature-V2", digest(letter.secret, letter.body).hex())], letter.body)
+
+
+def upper_hex(raw: bytes) -> str:
+    return raw.hex().upper()
+
+
+def github(letter: Letter) -> Sent:
+    return plain(letter, header="X-Hub-Signature-256", prefix="sha256=",
+                 extra=[("X-GitHub-Event", "push"), ("X-GitHub-Delivery", letter.id)])
+
+
+def shopify(letter: Letter) -> Sent:
+    return plain(letter, header="X-Shopify-Hmac-SHA256", write=base64,
+                 extra=[("X-Shopify-Topic", "orders/create"), ("X-Shopify-Webhook-Id", letter.id)])
+
+
+def job(letter: Letter) -> Sent:
+    """Seed 002: the signature stands in the body, over the lots as Python writes them."""
+    value = json.loads(letter.body)
+    lots = json.dumps(value["lots"]).encode()
+    return Sent([], json.dumps(value | {"signature": digest(letter.secret, lots).hex()}).encode())
+
+
+# -- a MAC of the body and its time -----------------------------------------------------------------------
+
+
+def timed(letter: Letter, *, header: str, time: str, pattern: str, prefix: str = "", unit: str = "s",
+          write: Callable[[bytes], str] = bytes.hex) -> Sent:
+    """Slack, Zoom, Frame.io, Webflow, Zendesk: the signature in one header, its time in another."""
+    mark = prefix + write(digest(letter.secret, stamped(pattern, letter, unit)))
+    return Sent([(header, mark), (time, letter.time(unit))], letter.body)
+
+
+def listed(letter: Letter, *, header: str, name: str, time: str = "t", between: str = ",", pattern: str = "t.B") -> Sent:
+    """Stripe, Paddle, Calendly: both in one header, as ``t=1,v1=aa,v1=bb``."""
+    mark = digest(letter.secret, stamped(pattern, letter)).hex()
+    wrong = [f"{name}={hashlib.sha256(b'%d' % number).hexdigest()}" for number in range(letter.decoys)]
+    return Sent([(header, between.join([f"{time}={letter.time()}", *wrong, f"{name}={mark}"]))], letter.body)
+
+
+def standard(letter: Letter, *, prefix: str = "webhook") -> Sent:
+    """Standard Webhooks 1.0.0, v1. The secret is base64 behind ``whsec_``."""
+    key = b64decode(letter.secret.removeprefix("whsec_"))
+    mark = base64(digest(key, f"{letter.id}.{letter.time()}.".encode() + letter.body))
+    wrong = [f"v1,{base64(hashlib.sha256(b'%d' % number).digest())}" for number in range(letter.decoys)]
+    return Sent([(f"{prefix}-id", letter.id), (f"{prefix}-timestamp", letter.time()),
+                 (f"{prefix}-signature", " ".join([*wrong, f"v1,{mark}"]))], letter.body)
+
+
+def linear(letter: Letter) -> Sent:
+    """The time is a number inside the body."""
+    body = letter.body.replace(b"{", b'{"webhookTimestamp": %s, ' % letter.time("ms").encode(), 1)
+    return Sent([("Linear-Signature", digest(letter.secret, body).hex()), ("Linear-Delivery", letter.id)], body)
+
+
+# -- the address is signed too ------------------------------------------------------------------------------
+
+
+def twilio(letter: Letter) -> Sent:
+    """A form: the address, then each name and value, sorted."""
+    pairs = sorted(set(parse_qsl(letter.body.decode(), keep_blank_values=True)))
+    text = letter.url + "".join(name + value for name, value in pairs)
+    return Sent([("X-Twilio-Signature", base64(digest(letter.secret, text.encode(), "sha1"))),
+                 ("Content-Type", "application/x-www-form-urlencoded")], letter.body)
+
+
+def twilio_json(letter: Letter) -> Sent:
+    """JSON: its hash is part of the address."""
+    query = f"bodySHA256={hashlib.sha256(letter.body).hexdigest()}"
+    return Sent([("X-Twilio-Signature", base64(digest(letter.secret, f"{letter.url}?{query}".encode(), "sha1")))],
+                letter.body, query)
+
+
+def square(letter: Letter) -> Sent:
+    return Sent([("x-square-hmacsha256-signature", base64(digest(letter.secret, letter.url.encode() + letter.body)))], letter.body)
+
+
+def hubspot(letter: Letter) -> Sent:
+    """Version 3."""
+    text = b"POST" + letter.url.encode() + letter.body + letter.time("ms").encode()
+    return Sent([("X-HubSpot-Signature-v3", base64(digest(letter.secret, text))),
+                 ("X-HubSpot-Request-Timestamp", letter.time("ms"))], letter.body)
+
+
+def hubspot_hash(letter: Letter, *, address: bool) -> Sent:
+    """Versions 1 and 2: a plain hash that begins with the secret."""
+    before = letter.secret + (f"POST{letter.url}" if address else "")
+    return Sent([("X-HubSpot-Signature", hashlib.sha256(before.encode() + letter.body).hexdigest()),
+                 ("X-HubSpot-Signature-Version", "v2" if address else "v1")], letter.body)
+
+
+# -- no signature at all ------------------------------------------------------------------------------------
+
+
+def token(letter: Letter, *, header: str, extra: Headers = ()) -> Sent:
+    """GitLab, Google Calendar."""
+    return Sent([(header, letter.secret), *extra], letter.body)
+
+
+def in_address(letter: Letter, *, name: str = "token") -> Sent:
+    """ACRCloud, and whoever else signs nothing."""
+    return Sent([], letter.body, f"{name}={letter.secret}")
+
+
+def basic(letter: Letter) -> Sent:
+    """The secret is ``user:password``."""
+    return Sent([("Authorization", "Basic " + base64(letter.secret.encode()))], letter.body)
+
+
+def graph(letter: Letter) -> Sent:
+    """Each notification repeats what was agreed on."""
+    value = json.loads(letter.body)
+    for entry in value["value"]:
+        entry["clientState"] = letter.secret
+    return Sent([], json.dumps(value).encode())
+
+
+def mailgun(letter: Letter) -> Sent:
+    """Signed are a time and a token, and not the event beside them."""
+    one = hashlib.sha256(letter.id.encode()).hexdigest()[:50]
+    mark = digest(letter.secret, (letter.time() + one).encode()).hex()
+    value = json.loads(letter.body) | {"signature": {"timestamp": letter.time(), "token": one, "signature": mark}}
+    return Sent([], json.dumps(value).encode())
+
+
+# -- public keys: the secret is what signs, the customer has the other half -------------------------------------
+
+
+def ed25519(letter: Letter, key, *, header: str, time: str, between: bytes = b"", write: Callable[[bytes], str] = bytes.hex) -> Sent:
+    """Discord, Telnyx. ``key`` signs."""
+    text = letter.time().encode() + between + letter.body
+    return Sent([(header, write(key.sign(text))), (time, letter.time())], letter.body)
+
+
+def sendgrid(letter: Letter, key) -> Sent:
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+    from cryptography.hazmat.primitives.hashes import SHA256
+    mark = key.sign(letter.time().encode() + letter.body, ECDSA(SHA256()))
+    return Sent([("X-Twilio-Email-Event-Webhook-Signature", base64(mark)),
+                 ("X-Twilio-Email-Event-Webhook-Timestamp", letter.time())], letter.body)
+
+
+def paypal(letter: Letter, key, *, certificate: str) -> Sent:
+    """``secret`` is the id of the webhook, ``certificate`` where the sender publishes its own."""
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+    text = f"{letter.id}|{letter.time('iso')}|{letter.secret}|{crc32(letter.body)}"
+    return Sent([("PAYPAL-TRANSMISSION-ID", letter.id), ("PAYPAL-TRANSMISSION-TIME", letter.time("iso")),
+                 ("PAYPAL-TRANSMISSION-SIG", base64(key.sign(text.encode(), PKCS1v15(), SHA256()))),
+                 ("PAYPAL-CERT-URL", certificate), ("PAYPAL-AUTH-ALGO", "SHA256withRSA")], letter.body)
+
+
+SNS_LINES = {
+    "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    "SubscriptionConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+    "UnsubscribeConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")}
+
+
+def sns(letter: Letter, key, *, certificate: str, version: str = "2") -> Sent:
+    """The body says what it is; signed are lines of some of its members."""
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+    value = json.loads(letter.body) | {"Timestamp": letter.time("iso").replace("Z", ".000Z"), "SignatureVersion": version,
+                                       "SigningCertURL": certificate}
+    text = "".join(f"{name}\n{value[name]}\n" for name in SNS_LINES[value["Type"]] if name in value)
+    mark = key.sign(text.encode(), PKCS1v15(), SHA256() if version == "2" else SHA1())
+    headers = [("x-amz-sns-message-type", value["Type"]), ("x-amz-sns-message-id", value["MessageId"]),
+               ("Content-Type", "text/plain; charset=UTF-8")]
+    return Sent(headers, json.dumps(value | {"Signature": base64(mark)}).encode())
+
+
+def named(sign: Callable[..., Sent], **settings) -> Sign:
+    """One of the ways above, with its settings."""
+    return partial(sign, **settings)

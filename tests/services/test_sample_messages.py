@@ -1,0 +1,78 @@
+"""Samples of every source: a running server takes each of them, understands it, and refuses it when it is signed with another secret."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+from hookserver.providers.generic import UNTYPED
+from hookserver.providers.presets import PRESETS
+from hookserver.providers.samples.catalogue import MAKERS
+from hookserver.services.sample_messages import Unsendable, sample_messages
+from hookserver.services.senders import Connection
+from tests.running import Running, write_conf
+
+SITE = "https://hooks.example.com"
+#: How the secrets of a preset are written, where it is not any text.
+SECRETS: dict[str, str] = {}
+OTHERS = """\
+  review: {type: frameio, secrets: [a-secret-for-tests]}
+  scans: {type: acrcloud, callback_token: a-token-for-the-tests}
+  unsigned: {type: generic, verify: none}
+  described:
+    type: generic
+    verify: {scheme: hmac, algorithm: sha512, encoding: base64, header: X-Sig, signed: "{timestamp}.{id}.{body}", id: query.n, timestamp: {field: payload.sent.at, unit: ms}, secrets: [a-secret-for-tests]}
+    event_type: payload.what.kind
+    dedup: {key: [header.X-Id, "payload.ids[1]", query.n]}
+  hashed: {type: generic, verify: {scheme: hash, header: X-Sum, signed: "{secret}{method}{url}{body}", secrets: [a-secret-for-tests]}, event_type: header.X-Kind}
+  passed: {type: generic, verify: {scheme: basic, secrets: ["user:a-secret-for-tests"]}, event_type: query.kind}
+  asked: {type: generic, verify: {scheme: token, field: query.token, secrets: [a-secret-for-tests]}}
+"""
+SENT = 3
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    lines = [f"  {name}: {{type: generic, verify: {{preset: {name}, secrets: [{SECRETS.get(name, 'a-secret-for-tests')}]}}}}" for name in PRESETS]
+    text = f"server: {{host: 127.0.0.1, port: 0, site_url: '{SITE}'}}\nlimits: {{rate: 100000/s}}\nsources:\n" + "\n".join([*lines, OTHERS])
+    running = Running(write_conf(tmp_path_factory.mktemp("samples"), text=text.replace("{", "{{").replace("}", "}}")))
+    yield running
+    running.stop()
+
+
+def test_every_sample_is_taken_and_understood(server):
+    connection, untyped = Connection(server.app.url), {"unsigned", "asked"}
+    for source in server.config.sources.values():
+        answers = [connection.call(message) for message in islice(sample_messages(server.config, source, seed=7), SENT)]
+        assert all(status in range(200, 300) for status, _ in answers), (source.name, answers)
+    connection.close()
+    taken = [event for event in server.lines() if event["kind"] == "event.received" and event["provider"] != "hookserver"]
+    for name, source in server.config.sources.items():
+        events = [event for event in taken if event["source"] == name]
+        assert len(events) == SENT and (name in untyped or UNTYPED not in {event["type"] for event in events}), name
+        if getattr(source, "key", ()):
+            assert len({event["key"] for event in events if event["key"]}) == SENT, name
+
+
+def test_none_is_taken_with_another_secret(server):
+    connection, before = Connection(server.app.url), len(server.lines())
+    for source in server.config.sources.values():
+        if not source.unsigned:
+            status, answer = connection.call(next(sample_messages(server.config, source, bad=True)))
+            assert status in (401, 403), (source.name, status, answer)
+    connection.close()
+    assert len(server.lines()) == before
+
+
+def test_every_preset_has_a_sender_of_its_own():
+    assert not PRESETS.keys() - MAKERS.keys()
+
+
+def test_a_source_whose_secret_is_not_made_says_so(tmp_path):
+    from hookserver import config
+    text = "sources: {a: {type: generic, verify: {preset: github, secrets: ['generate:a']}}, b: {type: frameio, secrets: ['generate:b']}}"
+    conf = config.load(write_conf(tmp_path, text=text.replace("{", "{{").replace("}", "}}")), env={})
+    for source in conf.sources.values():
+        with pytest.raises(Unsendable, match="is not made yet"):
+            sample_messages(conf, source)
