@@ -36,8 +36,12 @@ from hookserver.services.background import Background, LoopLag
 from hookserver.services.channels import Channels
 from hookserver.services.frameio_house import EVERY as LOOK_EVERY
 from hookserver.services.frameio_house import FrameioHouse
+from hookserver.services.feed_desk import FeedDesk
+from hookserver.services.feeds import FeedHouse
+from hookserver.services.file_rows import FileRows
 from hookserver.services.intake import Intake
 from hookserver.services.job_house import JobHouse
+from hookserver.services.own_list import OwnList
 from hookserver.services.overview import Overview, base_url
 from hookserver.services.projection import Projection
 from hookserver.services.queries import Events
@@ -179,7 +183,8 @@ class App:
         # Of what a source has to do: each has ``lanes`` for the engine, and ``close()``.
         self.houses: list = []
         frameio = FrameioHouse(config, projection=self.projection, append=self.log.append, clock=self.clock)
-        self.houses.append(frameio)
+        self.feeds = FeedHouse(config, fold=lambda: self.projection.meanings["files"], clock=self.clock)
+        self.houses += [frameio, self.feeds]
         self.jobs = None if config.jobs is None else JobHouse(config, projection=self.projection, reader=self.reader, token=self.token, base=base)
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
                                 background=self.background, performers=Performers(), more=[*(self.jobs.lanes if self.jobs else ()), *[lane for house in self.houses for lane in house.lanes]])
@@ -189,8 +194,12 @@ class App:
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
-                             threads=self.bodies, read=self.reader.read)
+                             threads=self.bodies, read=self.reader.read, recall=lambda feed, key: self.projection.meanings["files"].seq_of(feed, key))
         self.asset_desk = AssetDesk(config, lambda: self.projection.meanings["assets"], AssetRows(lambda: self.projection.files), append=self.log.append)
+        self.own_list = None
+        if config.listing is not None:
+            self.own_list = OwnList(config.listing, config.listing.sources or list(config.feeds), self.reader)
+            self.projection.subscribers.append(self.own_list.saw)
         self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing,
                                    worded=self.asset_desk.worded)
         self.projection.subscribers.append(self.announcer.saw)
@@ -220,11 +229,14 @@ class App:
             jobs=self.jobs.service if self.jobs else None,
             lot_answers=self.jobs.answers(self.work.engine, self.log) if self.jobs else None,
             webhooks=WebhookReport(self.projection, clock=self.clock, names=list(config.destinations)),
-            routes=RouteReport(config.routes, self.reader, sources=[*config.sources, *(["jobs"] if config.jobs else [])],
+            routes=RouteReport(config.routes, self.reader, sources=[*config.sources, *config.feeds, *(["jobs"] if config.jobs else [])],
                                destinations=list(config.destinations), clock=self.clock),
             asset_desk=self.asset_desk,
             webhook_status=WebhookStatus(config, lambda: self.projection.meanings["assets"], takes=lambda: self.log.status == "ok", base=base,
                                          tunnel=self.tunnel.info),
+            feeds=FeedDesk(config, self.feeds, lambda: self.projection.meanings["files"], FileRows(lambda: self.projection.files), append=self.log.append,
+                           clock=self.clock),
+            own_list=self.own_list,
             replay=Replay(self.reader, self.log.store_id, routing=self.intake.reception.routing, destinations=config.destinations,
                           append=self.log.append),
             readmission=Readmission(self.rejections, self.intake),
@@ -242,6 +254,7 @@ class App:
         self.upkeep.start(self.background)
         self.background.run("channels", self.channels.warm())
         self.background.run("announcer", self.announcer.run())
+        self.feeds.start(self.background, self.intake)
 
     # -- while it runs ---------------------------------------------------------------------------
 

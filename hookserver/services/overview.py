@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 from hookserver.config import AgoraSource, Config, Source
+from hookserver.core.guard import parse_url
 from hookserver.core.times import day_of, format_ms
 from hookserver.providers import jobs
 from hookserver.rollups.counts import Counts
@@ -41,6 +42,7 @@ class Overview:
         free = await asyncio.get_running_loop().run_in_executor(self._threads, self._free)
         return {"now": format_ms(now), "store": self._store(free),
                 "sources": [*(self._source(source, counts, now) for source in self._config.sources.values()),
+                            *(self._row(feed.name, "feed", parse_url(feed.url).origin, counts, now) for feed in self._config.feeds.values()),
                             *([self._row(jobs.NAME, jobs.NAME, f"{self._base_url}{jobs.PATH}", counts, now)] if self._config.jobs else [])],
                 "rate": self._rate(counts, now),
                 "rejections": {"last_hour": refused["last_hour"], "by_cause": refused["last_hour_by_cause"]},
@@ -81,7 +83,7 @@ class Overview:
             first = now // 60_000 * 60 - (MINUTES - 1) * 60
             return {"start": format_ms(first * 1000), "step": 60, "series": {}}
         first, series = counts.rate(MINUTES, now // 1000)
-        names = [*self._config.sources, *([jobs.NAME] if self._config.jobs else [])]
+        names = [*self._config.sources, *self._config.feeds, *([jobs.NAME] if self._config.jobs else [])]
         silent = {name: [0] * MINUTES for name in names if name not in series}
         return {"start": format_ms(first * 1000), "step": 60, "series": series | silent}
 

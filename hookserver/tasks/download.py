@@ -115,6 +115,11 @@ class DownloadPerformer:
             partial.close()
         return msgspec.structs.replace(outcome, ms=round((self._steady() - began) * 1000))
 
+    @property
+    def held(self) -> int | None:
+        """Bytes that the files of the directory have; None before they were counted."""
+        return self._held
+
     async def close(self) -> None:
         self._threads.shutdown(wait=False)
 

@@ -31,6 +31,11 @@ class CancelTask(BaseHandler):
         self.send(await self.house.deliveries.cancel(task))
 
 
+class PauseTask(BaseHandler):
+    async def post(self, task: str) -> None:
+        self.send(await self.house.deliveries.pause(task))
+
+
 class Destinations(BaseHandler):
     def get(self) -> None:
         self.parameters()

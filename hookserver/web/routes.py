@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tornado import httputil, web
 
-from hookserver.web import agora, api, assets, deliveries, frameio, jobs, live, metrics, replay, routing, session
+from hookserver.web import agora, api, assets, deliveries, feeds, frameio, jobs, live, metrics, replay, routing, session
 from hookserver.web.base import Access, BaseHandler, NotFound
 
 PUBLIC, SIGNED, ADMIN = Access.PUBLIC, Access.SIGNED, Access.ADMIN
@@ -69,6 +69,15 @@ TABLE = (
     Row(r"/api/user/([^/]+)", agora.User, ADMIN),
     Row(r"/api/user/([^/]+)/([^/]+)", agora.User, ADMIN),
     Row(r"/api/export/([^/]+)", agora.Export, ADMIN),
+    Row(r"/api/tasks/([^/]+)/pause", deliveries.PauseTask, ADMIN),
+    Row(r"/api/tasks/([^/]+)/resume", deliveries.RetryTask, ADMIN),
+    Row(r"/api/feeds", feeds.Feeds, ADMIN),
+    Row(r"/api/feeds/([^/]+)", feeds.Feed, ADMIN),
+    Row(r"/api/feeds/([^/]+)/look", feeds.LookAtFeed, ADMIN),
+    Row(r"/api/feeds/([^/]+)/files", feeds.Files, ADMIN),
+    Row(r"/api/feeds/([^/]+)/files/([^/]+)/download", feeds.DownloadFile, ADMIN),
+    Row(r"/api/csv_monitor_status", feeds.MonitorStatus, ADMIN),
+    Row(r"/api/downloads", feeds.Downloads, SIGNED),
     Row(r"/api/live", live.LiveHandler, ADMIN),
     Row(r"/api/system", metrics.SystemPage, ADMIN),
     Row(r"/health", metrics.Health, PUBLIC),
