@@ -14,10 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from hookserver.config.model import Config, Feed
-from hookserver.core.records import iso_ms
 from hookserver.errors import Refused, StorageUnavailable
 from hookserver.feeds.poll import Entry, Known, Polled, Poller
-from hookserver.rollups.files import WORK, Files
+from hookserver.rollups.files import SETTLED, WORK, Files
 from hookserver.services.background import Background
 from hookserver.services.intake import Intake
 from hookserver.services.endpoints import Endpoint, endpoint_of_feed
@@ -26,10 +25,13 @@ from hookserver.store.disk import Disk
 from hookserver.tasks.connect import Connector
 from hookserver.tasks.download import DownloadPerformer, Limits, Progress
 from hookserver.tasks.lane import LaneSpec
+from hookserver.tasks.partial import tidy
 
 log = logging.getLogger("hookserver.feeds")
 
 PORTION = 200           # entries that are written together
+PARTIAL = ".partial"    # where files lie until they are whole, in the feed's directory
+TIDY = 60.0             # seconds from one clearing of it to the next
 WINDOW = 86_400.0       # seconds for which the dedup index knows them; the fold knows them for ever
 
 _encode = msgspec.json.Encoder().encode
@@ -72,7 +74,7 @@ class FeedHouse:
 
     def _performer(self, feed: Feed, guarded: Connector) -> DownloadPerformer:
         limits = Limits(feed.max_size, feed.quota, self._config.store.min_free, feed.bandwidth)
-        return DownloadPerformer(guarded, feed.directory, feed.directory / ".partial", limits, classes=feed.classify)
+        return DownloadPerformer(guarded, feed.directory, feed.directory / PARTIAL, limits, classes=feed.classify)
 
     def _lane(self, feed: Feed) -> LaneSpec:
         return LaneSpec(target=feed.name + WORK, performer=self.performers[feed.name], retry=feed.retry, timeout=feed.patience,
@@ -86,12 +88,24 @@ class FeedHouse:
         for feed in self._config.feeds.values():
             self._endpoints[feed.name] = endpoint_of_feed(feed, WINDOW, intake.reception.limiter)
             background.run(f"feed {feed.name}", self._poll(feed))
+        background.run("tidy", self._tidy())
 
     async def _poll(self, feed: Feed) -> None:
         while True:
             if self.pollers[feed.name].is_old():
                 await self.look(feed.name)
             await asyncio.sleep(feed.interval)
+
+    async def _tidy(self) -> None:
+        """Partial files and notes of downloads that have ended are of no use to anybody."""
+        while True:
+            for feed in self._config.feeds.values():
+                await asyncio.get_running_loop().run_in_executor(self._threads, tidy, feed.directory / PARTIAL, self._is_pending)
+            await asyncio.sleep(TIDY)
+
+    def _is_pending(self, event: str) -> bool:
+        file = self._fold().live.get(event)     # from a thread: one look, at a value that does not change
+        return file is not None and file.state not in SETTLED
 
     async def look(self, name: str) -> Polled:
         """Fetch the list, and keep what is new in it. Two never look at the same time. Raises KeyError for a feed that is none."""
@@ -164,8 +178,3 @@ class FeedHouse:
     async def close(self) -> None:
         """Let go of what is kept."""
         self._threads.shutdown(wait=False)
-
-
-def ago(at: int) -> str | None:
-    """A time for people; None for never."""
-    return iso_ms(at) if at else None

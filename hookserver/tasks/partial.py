@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -131,10 +132,6 @@ class Partial:
         """Keep nothing."""
         self.close()
         self._file.unlink(missing_ok=True)
-        self.forget()
-
-    def forget(self) -> None:
-        """The task has ended and its record is on disk: the note is needed no more."""
         self._note_file.unlink(missing_ok=True)
 
     def _settle(self, note: Note) -> tuple[str, int, str]:
@@ -173,6 +170,19 @@ class Partial:
         os.rename(temporary, self._note_file)
         if durable:
             _sync_directory(self._home)
+
+
+def tidy(home: Path, needed: Callable[[str], bool]) -> int:
+    """Remove what belongs to keys that are not ``needed``; how many files that were. What is no file of ours is left alone.
+
+    A key is needed before its file is there, so one that has just begun is not taken for one that has ended.
+    """
+    removed = 0
+    for file in home.glob("*") if home.is_dir() else ():
+        if file.suffix in (".part", ".json", ".tmp") and file.is_file() and not needed(file.stem):
+            file.unlink(missing_ok=True)
+            removed += 1
+    return removed
 
 
 def _hash_of(path: Path):
