@@ -36,6 +36,7 @@ from hookserver.services.background import Background, LoopLag
 from hookserver.services.channels import Channels
 from hookserver.services.frameio_house import EVERY as LOOK_EVERY
 from hookserver.services.frameio_house import FrameioHouse
+from hookserver.services.inbox import Inbox
 from hookserver.services.intake import Intake
 from hookserver.services.job_house import JobHouse
 from hookserver.services.overview import Overview, base_url
@@ -228,7 +229,8 @@ class App:
             replay=Replay(self.reader, self.log.store_id, routing=self.intake.reception.routing, destinations=config.destinations,
                           append=self.log.append),
             readmission=Readmission(self.rejections, self.intake),
-            refusals=Refusals(self.rejections, clock=self.clock, base_url=base), metrics=Metrics(self.system.figures))
+            refusals=Refusals(self.rejections, clock=self.clock, base_url=base, sources=config.sources),
+            inbox=Inbox(self.rejections, self.intake.reception.endpoints, sources=config.sources), metrics=Metrics(self.system.figures))
 
     def _listen(self, sockets: list[socket.socket], narrow: list[socket.socket]) -> None:
         most = connection_limit(self.config.limits.connections)

@@ -39,6 +39,7 @@ TABLE = (
     Row(r"/api/rejections", api.Rejections, ADMIN),
     Row(r"/api/rejections/([^/]+)", api.Rejection, ADMIN),
     Row(r"/api/rejections/([^/]+)/raw", api.RejectionRaw, ADMIN),
+    Row(r"/api/inbox", api.Inbox, ADMIN),
     Row(r"/api/tasks", deliveries.Tasks, ADMIN),
     Row(r"/api/tasks/([^/]+)", deliveries.Task, ADMIN),
     Row(r"/api/tasks/([^/]+)/retry", deliveries.RetryTask, ADMIN),
