@@ -50,6 +50,7 @@ from hookserver.services.route_report import RouteReport
 from hookserver.services.summaries import moved, summaries
 from hookserver.services.system import System
 from hookserver.services.upkeep import Upkeep
+from hookserver.services.upload_house import TIDY_EVERY, UploadHouse
 from hookserver.services.webhook_report import WebhookReport
 from hookserver.services.webhook_status import WebhookStatus
 from hookserver.services.work import PendingWork
@@ -72,6 +73,7 @@ from hookserver.web.live import Hub
 from hookserver.web.metrics import Metrics
 from hookserver.web.narrow import narrow_door
 from hookserver.web.routes import build_application
+from hookserver.web.uploads import UploadDoor
 
 log = logging.getLogger("hookserver")
 
@@ -181,6 +183,9 @@ class App:
         self.houses: list = []
         frameio = FrameioHouse(config, projection=self.projection, append=self.log.append, clock=self.clock)
         self.houses.append(frameio)
+        self.uploads = UploadHouse.of(config, self.projection, append=self.log.append, clock=self.clock, own=self.url, base=base,
+                                      choose=lambda *event: self.intake.reception.routing.choose(*event))
+        self.houses += [self.uploads] if self.uploads else []
         self.jobs = None if config.jobs is None else JobHouse(config, projection=self.projection, reader=self.reader, token=self.token, base=base)
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
                                 background=self.background, performers=Performers(), more=[*(self.jobs.lanes if self.jobs else ()), *[lane for house in self.houses for lane in house.lanes]])
@@ -204,7 +209,8 @@ class App:
         self.hooks = Hooks(self.intake, clock=self.clock, dry_runs=DryRuns(Rehearsal(self.intake), self.auth))
         self.house = self._house()
         self._limits = {"api_body": API_BODY, "header_timeout": config.limits.header_timeout, "body_timeout": config.limits.body_timeout}
-        self.door = FrontDoor(self.hooks, build_application(self.house), **self._limits)
+        self.upload_door = UploadDoor(self.hooks, self.uploads.uploads, self.house) if self.uploads else None
+        self.door = FrontDoor(self.upload_door or self.hooks, build_application(self.house), **self._limits)
 
     def _house(self) -> SimpleNamespace:
         """What the web handlers get to see."""
@@ -226,6 +232,7 @@ class App:
             asset_desk=self.asset_desk,
             webhook_status=WebhookStatus(config, lambda: self.projection.meanings["assets"], takes=lambda: self.log.status == "ok", base=base,
                                          tunnel=self.tunnel.info),
+            uploads=self.uploads,
             replay=Replay(self.reader, self.log.store_id, routing=self.intake.reception.routing, destinations=config.destinations,
                           append=self.log.append),
             readmission=Readmission(self.rejections, self.intake),
@@ -242,6 +249,8 @@ class App:
         for listener in self._listeners:
             self.background.run("sweep", listener.door.sweep())
         self.upkeep.start(self.background)
+        if self.uploads is not None:
+            self.background.every("uploads", TIDY_EVERY, self.uploads.tidy)
         self.background.run("channels", self.channels.warm())
         self.background.run("announcer", self.announcer.run())
 
@@ -288,6 +297,8 @@ class App:
         try:
             async with asyncio.timeout(drain):
                 await self.hooks.settled()
+                if self.upload_door is not None:
+                    await self.upload_door.settled()
         except TimeoutError:
             log.warning("stopping without an answer to %d requests", self.hooks.under_way)
         for listener in self._listeners:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tornado import httputil, web
 
-from hookserver.web import agora, api, assets, deliveries, frameio, jobs, live, metrics, replay, routing, session
+from hookserver.web import agora, api, assets, deliveries, frameio, jobs, live, metrics, replay, routing, session, uploads
 from hookserver.web.base import Access, BaseHandler, NotFound
 
 PUBLIC, SIGNED, ADMIN = Access.PUBLIC, Access.SIGNED, Access.ADMIN
@@ -50,6 +50,7 @@ TABLE = (
     Row(r"/api/destinations/([^/]+)/test", deliveries.TestDestination, ADMIN),
     Row(r"/api/routes", routing.Routes, ADMIN),
     Row(r"/api/routes/try", routing.TryRoutes, ADMIN),
+    Row(r"/acrcloud/upload/", uploads.UploadState, ADMIN),
     Row(r"/api/jobs", jobs.Jobs, ADMIN),
     Row(r"/api/v1/jobs/([^/]+)/status", jobs.JobStatus, PUBLIC),
     Row(r"/api/v1/jobs/([^/]+)/results", jobs.JobResults, PUBLIC),
