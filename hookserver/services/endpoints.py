@@ -12,6 +12,7 @@ from hookserver.config.frameio import FrameioSource
 from hookserver.config.terms import Terms
 from hookserver.core.ratelimit import RateLimiter
 from hookserver.core.requests import Answer
+from hookserver.core.schemes.tokens import TokenScheme
 from hookserver.providers import jobs
 from hookserver.providers.acrcloud import Acrcloud
 from hookserver.providers.agora import Agora
@@ -59,6 +60,15 @@ def endpoints_of(config: Config, general: RateLimiter) -> dict[str, Endpoint]:
         receiver = JobsReceiver(config.jobs.secrets, config.jobs.max_lots, lambda: jobs.job_id(time.time_ns() // 1_000_000, secrets.token_bytes(16)))
         found[jobs.PATH] = Endpoint(jobs.NAME, receiver, config.limits.body, config.jobs.idempotency, general)
     return found
+
+
+def tokens_of(receiver: Receiver) -> list[str]:
+    """The secrets that a sender repeats as they are."""
+    if isinstance(receiver, Acrcloud):
+        found = receiver.tokens
+    else:
+        found = receiver.keys if isinstance(receiver, Generic) and isinstance(receiver.scheme, TokenScheme) else ()
+    return [token.decode("utf-8", "surrogateescape") for token in found]
 
 
 def _on(terms: Terms, receiver: Receiver) -> Receiver:
