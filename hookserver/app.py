@@ -47,6 +47,7 @@ from hookserver.services.refusals import Refusals
 from hookserver.services.rehearsal import Rehearsal
 from hookserver.services.replay import Replay
 from hookserver.services.route_report import RouteReport
+from hookserver.services.song_house import SongHouse
 from hookserver.services.summaries import moved, summaries
 from hookserver.services.system import System
 from hookserver.services.upkeep import Upkeep
@@ -180,12 +181,12 @@ class App:
         self.log.start(loop)
         base = base_url(config, self.port)
         # Of what a source has to do: each has ``lanes`` for the engine, and ``close()``.
-        self.houses: list = []
         frameio = FrameioHouse(config, projection=self.projection, append=self.log.append, clock=self.clock)
-        self.houses.append(frameio)
         self.uploads = UploadHouse.of(config, self.projection, append=self.log.append, clock=self.clock, own=self.url, base=base,
                                       choose=lambda *event: self.intake.reception.routing.choose(*event))
-        self.houses += [self.uploads] if self.uploads else []
+        self.songs = SongHouse(config, projection=self.projection, reader=self.reader, append=self.log.append, clock=self.clock,
+                               apis=self.uploads.apis if self.uploads else None)
+        self.houses: list = [frameio, self.songs, *([self.uploads] if self.uploads else [])]
         self.jobs = None if config.jobs is None else JobHouse(config, projection=self.projection, reader=self.reader, token=self.token, base=base)
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
                                 background=self.background, performers=Performers(), more=[*(self.jobs.lanes if self.jobs else ()), *[lane for house in self.houses for lane in house.lanes]])
@@ -198,7 +199,7 @@ class App:
                              threads=self.bodies, read=self.reader.read)
         self.asset_desk = AssetDesk(config, lambda: self.projection.meanings["assets"], AssetRows(lambda: self.projection.files), append=self.log.append)
         self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing,
-                                   worded=self.asset_desk.worded)
+                                   worded=lambda told: self.asset_desk.worded(self.songs.desk.worded(told)))
         self.projection.subscribers.append(self.announcer.saw)
         self.upkeep = Upkeep(
             config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
@@ -229,6 +230,7 @@ class App:
             webhooks=WebhookReport(self.projection, clock=self.clock, names=list(config.destinations)),
             routes=RouteReport(config.routes, self.reader, sources=[*config.sources, *(["jobs"] if config.jobs else [])],
                                destinations=list(config.destinations), clock=self.clock),
+            songs=self.songs.desk,
             asset_desk=self.asset_desk,
             webhook_status=WebhookStatus(config, lambda: self.projection.meanings["assets"], takes=lambda: self.log.status == "ok", base=base,
                                          tunnel=self.tunnel.info),
@@ -252,6 +254,8 @@ class App:
         if self.uploads is not None:
             self.background.every("uploads", TIDY_EVERY, self.uploads.tidy)
         self.background.run("channels", self.channels.warm())
+        if self.songs.sources:
+            self.background.every("songs", self.songs.pause, self.songs.look)
         self.background.run("announcer", self.announcer.run())
 
     # -- while it runs ---------------------------------------------------------------------------

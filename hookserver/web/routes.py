@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tornado import httputil, web
 
-from hookserver.web import agora, api, assets, deliveries, frameio, jobs, live, metrics, replay, routing, session, uploads
+from hookserver.web import agora, api, assets, deliveries, frameio, jobs, live, metrics, replay, routing, session, songs, uploads
 from hookserver.web.base import Access, BaseHandler, NotFound
 
 PUBLIC, SIGNED, ADMIN = Access.PUBLIC, Access.SIGNED, Access.ADMIN
@@ -62,6 +62,10 @@ TABLE = (
     Row(r"/api/assets/([^/]+)/([^/]+)", frameio.Asset, ADMIN),
     Row(r"/api/assets/([^/]+)/([^/]+)/look", frameio.LookUp, ADMIN),
     Row(r"/webhook-status", frameio.WebhookStatus, PUBLIC),
+    Row(r"/api/songs", songs.SongList, ADMIN),
+    Row(r"/api/songs/([^/]+)", songs.Song, ADMIN),
+    Row(r"/api/songs/([^/]+)/report", songs.SongReport, ADMIN),
+    Row(r"/api/songs/([^/]+)/results", songs.SongResults, ADMIN),
     Row(r"/api/replay", replay.Replay, ADMIN),
     Row(r"/api/mappings", agora.Mappings, ADMIN),
     Row(r"/api/mappings/platforms", agora.Mappings, ADMIN),
