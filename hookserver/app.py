@@ -191,13 +191,13 @@ class App:
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
                                 background=self.background, performers=Performers(), more=[*(self.jobs.lanes if self.jobs else ()), *[lane for house in self.houses for lane in house.lanes]])
         self.background.every("assets", LOOK_EVERY, frameio.watch)
-        self.tunnel = TunnelHouse(config.tunnel, directory=config.data / "log-tunnel", given=os.environ, clock=self.clock)
         self.system = System(self)
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
                              threads=self.bodies, read=self.reader.read)
         self.asset_desk = AssetDesk(config, lambda: self.projection.meanings["assets"], AssetRows(lambda: self.projection.files), append=self.log.append)
+        self.tunnel = TunnelHouse(config, use=self.intake.reception.add_secret, clock=self.clock)
         self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing,
                                    worded=lambda told: self.asset_desk.worded(self.songs.desk.worded(told)))
         self.projection.subscribers.append(self.announcer.saw)
@@ -247,7 +247,7 @@ class App:
         if narrow:
             door = narrow_door(self.hooks, self.house, self.config.tunnel.paths, named=self.config.tunnel.type != "outside", **self._limits)
             self._listeners.append(Listener(door, narrow, most=most))
-            self.tunnel.start(narrow[0].getsockname()[1], self.background)
+        self.tunnel.start(narrow[0].getsockname()[1] if narrow else None, self.background)
         for listener in self._listeners:
             self.background.run("sweep", listener.door.sweep())
         self.upkeep.start(self.background)

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "store": {"core", "errors"},
     "config": {"core", "providers", "errors"},
     "tasks": {"core", "providers", "config", "errors"},
-    "ops": {"core", "config", "tasks", "errors"},
+    "ops": {"core", "config", "store", "tasks", "errors"},
     "services": {"core", "providers", "rollups", "store", "tasks", "config", "errors"},
     "web": {"services", "core", "config", "errors"},
     "app": {"core", "providers", "rollups", "store", "tasks", "config", "errors", "services", "web", "ops"},

@@ -52,6 +52,13 @@ class Reception:
         self.routing = Routing(config.routes, config.notify)
         self._body_limit = config.limits.body
 
+    def add_secret(self, source: str, secret: bytes) -> None:
+        """From now on a source's requests may be signed with this one, too. One that takes unsigned requests goes on to."""
+        for path, endpoint in self.endpoints.items():
+            if endpoint.source == source and endpoint.receiver.secrets is not None:
+                receiver = msgspec.structs.replace(endpoint.receiver, secrets=(secret, *endpoint.receiver.secrets))
+                self.endpoints[path] = msgspec.structs.replace(endpoint, receiver=receiver)
+
     def find(self, path: str) -> Endpoint | None:
         """To whom a path belongs: as it is written, or the part of it before its last name, where that name is a token."""
         endpoint = self.endpoints.get(path)
