@@ -39,6 +39,7 @@ from hookserver.services.frameio_house import FrameioHouse
 from hookserver.services.feed_desk import FeedDesk
 from hookserver.services.feeds import FeedHouse
 from hookserver.services.file_rows import FileRows
+from hookserver.services.inbox import Inbox
 from hookserver.services.intake import Intake
 from hookserver.services.job_house import JobHouse
 from hookserver.services.own_list import OwnList
@@ -50,9 +51,11 @@ from hookserver.services.refusals import Refusals
 from hookserver.services.rehearsal import Rehearsal
 from hookserver.services.replay import Replay
 from hookserver.services.route_report import RouteReport
+from hookserver.services.song_house import SongHouse
 from hookserver.services.summaries import moved, summaries
 from hookserver.services.system import System
 from hookserver.services.upkeep import Upkeep
+from hookserver.services.upload_house import TIDY_EVERY, UploadHouse
 from hookserver.services.webhook_report import WebhookReport
 from hookserver.services.webhook_status import WebhookStatus
 from hookserver.services.work import PendingWork
@@ -75,6 +78,7 @@ from hookserver.web.live import Hub
 from hookserver.web.metrics import Metrics
 from hookserver.web.narrow import narrow_door
 from hookserver.web.routes import build_application
+from hookserver.web.uploads import UploadDoor
 
 log = logging.getLogger("hookserver")
 
@@ -181,27 +185,27 @@ class App:
         self.log.start(loop)
         base = base_url(config, self.port)
         # Of what a source has to do: each has ``lanes`` for the engine, and ``close()``.
-        self.houses: list = []
         frameio = FrameioHouse(config, projection=self.projection, append=self.log.append, clock=self.clock)
         self.feeds = FeedHouse(config, fold=lambda: self.projection.meanings["files"], clock=self.clock)
-        self.houses += [frameio, self.feeds]
+        self.uploads = UploadHouse.of(config, self.projection, append=self.log.append, clock=self.clock, own=self.url, base=base,
+                                      choose=lambda *event: self.intake.reception.routing.choose(*event))
+        self.songs = SongHouse(config, projection=self.projection, reader=self.reader, append=self.log.append, clock=self.clock,
+                               apis=self.uploads.apis if self.uploads else None)
+        self.houses: list = [frameio, self.feeds, self.songs, *([self.uploads] if self.uploads else [])]
         self.jobs = None if config.jobs is None else JobHouse(config, projection=self.projection, reader=self.reader, token=self.token, base=base)
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
                                 background=self.background, performers=Performers(), more=[*(self.jobs.lanes if self.jobs else ()), *[lane for house in self.houses for lane in house.lanes]])
         self.background.every("assets", LOOK_EVERY, frameio.watch)
-        self.tunnel = TunnelHouse(config.tunnel, directory=config.data / "log-tunnel", given=os.environ, clock=self.clock)
         self.system = System(self)
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
                              threads=self.bodies, read=self.reader.read, recall=lambda feed, key: self.projection.meanings["files"].seq_of(feed, key))
         self.asset_desk = AssetDesk(config, lambda: self.projection.meanings["assets"], AssetRows(lambda: self.projection.files), append=self.log.append)
-        self.own_list = None
-        if config.listing is not None:
-            self.own_list = OwnList(config.listing, config.listing.sources or list(config.feeds), self.reader)
-            self.projection.subscribers.append(self.own_list.saw)
+        self.own_list = self._own_list()
+        self.tunnel = TunnelHouse(config, use=self.intake.reception.add_secret, clock=self.clock)
         self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing,
-                                   worded=self.asset_desk.worded)
+                                   worded=lambda told: self.asset_desk.worded(self.songs.desk.worded(told)))
         self.projection.subscribers.append(self.announcer.saw)
         self.upkeep = Upkeep(
             config.store, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
@@ -212,7 +216,16 @@ class App:
         self.hooks = Hooks(self.intake, clock=self.clock, dry_runs=DryRuns(Rehearsal(self.intake), self.auth))
         self.house = self._house()
         self._limits = {"api_body": API_BODY, "header_timeout": config.limits.header_timeout, "body_timeout": config.limits.body_timeout}
-        self.door = FrontDoor(self.hooks, build_application(self.house), **self._limits)
+        self.upload_door = UploadDoor(self.hooks, self.uploads.uploads, self.house) if self.uploads else None
+        self.door = FrontDoor(self.upload_door or self.hooks, build_application(self.house), **self._limits)
+
+    def _own_list(self) -> OwnList | None:
+        config = self.config
+        if config.listing is None:
+            return None
+        own = OwnList(config.listing, config.listing.sources or list(config.feeds), self.reader)
+        self.projection.subscribers.append(own.saw)
+        return own
 
     def _house(self) -> SimpleNamespace:
         """What the web handlers get to see."""
@@ -231,16 +244,19 @@ class App:
             webhooks=WebhookReport(self.projection, clock=self.clock, names=list(config.destinations)),
             routes=RouteReport(config.routes, self.reader, sources=[*config.sources, *config.feeds, *(["jobs"] if config.jobs else [])],
                                destinations=list(config.destinations), clock=self.clock),
+            songs=self.songs.desk,
             asset_desk=self.asset_desk,
             webhook_status=WebhookStatus(config, lambda: self.projection.meanings["assets"], takes=lambda: self.log.status == "ok", base=base,
                                          tunnel=self.tunnel.info),
             feeds=FeedDesk(config, self.feeds, lambda: self.projection.meanings["files"], FileRows(lambda: self.projection.files), append=self.log.append,
                            clock=self.clock),
             own_list=self.own_list,
+            uploads=self.uploads,
             replay=Replay(self.reader, self.log.store_id, routing=self.intake.reception.routing, destinations=config.destinations,
                           append=self.log.append),
             readmission=Readmission(self.rejections, self.intake),
-            refusals=Refusals(self.rejections, clock=self.clock, base_url=base), metrics=Metrics(self.system.figures))
+            refusals=Refusals(self.rejections, clock=self.clock, base_url=base, sources=config.sources),
+            inbox=Inbox(self.rejections, self.intake.reception.endpoints, sources=config.sources), metrics=Metrics(self.system.figures))
 
     def _listen(self, sockets: list[socket.socket], narrow: list[socket.socket]) -> None:
         most = connection_limit(self.config.limits.connections)
@@ -248,11 +264,15 @@ class App:
         if narrow:
             door = narrow_door(self.hooks, self.house, self.config.tunnel.paths, named=self.config.tunnel.type != "outside", **self._limits)
             self._listeners.append(Listener(door, narrow, most=most))
-            self.tunnel.start(narrow[0].getsockname()[1], self.background)
+        self.tunnel.start(narrow[0].getsockname()[1] if narrow else None, self.background)
         for listener in self._listeners:
             self.background.run("sweep", listener.door.sweep())
         self.upkeep.start(self.background)
+        if self.uploads is not None:
+            self.background.every("uploads", TIDY_EVERY, self.uploads.tidy)
         self.background.run("channels", self.channels.warm())
+        if self.songs.sources:
+            self.background.every("songs", self.songs.pause, self.songs.look)
         self.background.run("announcer", self.announcer.run())
         self.feeds.start(self.background, self.intake)
 
@@ -299,6 +319,8 @@ class App:
         try:
             async with asyncio.timeout(drain):
                 await self.hooks.settled()
+                if self.upload_door is not None:
+                    await self.upload_door.settled()
         except TimeoutError:
             log.warning("stopping without an answer to %d requests", self.hooks.under_way)
         for listener in self._listeners:

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "config": {"core", "providers", "errors"},
     "tasks": {"core", "providers", "config", "errors"},
     "feeds": {"core", "config", "tasks", "errors"},
-    "ops": {"core", "config", "tasks", "errors"},
+    "ops": {"core", "config", "store", "tasks", "errors"},
     "services": {"core", "providers", "rollups", "store", "tasks", "feeds", "config", "errors"},
     "web": {"services", "core", "config", "errors"},
     "app": {"core", "providers", "rollups", "store", "tasks", "config", "errors", "services", "web", "ops", "feeds"},

@@ -275,13 +275,19 @@ def test_demo_lives_and_cleans_up(tmp_path):
                                 stdout=said, stderr=said)
     try:
         url = until(lambda: re.search(r"(http://\S+)/#token=(\S+)", (tmp_path / "said").read_text()), seconds=20, what="an address")
-        request = urllib.request.Request(f"{url[1]}/api/overview", headers={"Authorization": f"Bearer {url[2]}"})
+
+        def get(path: str) -> dict:
+            request = urllib.request.Request(f"{url[1]}/api/{path}", headers={"Authorization": f"Bearer {url[2]}"})
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return json.load(answer)
 
         def lively() -> bool:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                overview = json.load(answer)
-            return overview["store"]["last_seq"] > 900 and overview["rejections"]["last_hour"] > 5
-        until(lively, seconds=20, what="events and rejections")
+            overview = get("overview")
+            return (overview["store"]["last_seq"] > 900 and overview["rejections"]["last_hour"] > 5
+                    and all(source["total"] for source in overview["sources"]) and get("rejections?cause=unmatched")["rejections"]
+                    and any(asset["name"] for asset in get("assets")["assets"])
+                    and any(one["name"] == "team" and one["last_day"]["done"] for one in get("destinations")["destinations"]))
+        until(lively, seconds=25, what="life on every page")
     finally:
         demo.send_signal(signal.SIGINT)
         assert demo.wait(15) == 0

@@ -62,17 +62,23 @@ def subparsers() -> dict[str, argparse.ArgumentParser]:
     return actions[0].choices
 
 
+def options_of(parser: argparse.ArgumentParser) -> list[list[str]]:
+    """The spellings of each option, those of a command's own commands included."""
+    found = [list(action.option_strings) for action in parser._actions if action.option_strings]
+    inner = [one for action in parser._actions if isinstance(action, argparse._SubParsersAction) for one in action.choices.values()]
+    return found + [option for one in inner for option in options_of(one)]
+
+
 def test_command_table_names_every_command_and_option():
     rows = {row.split("|")[1].strip(" `").split()[0]: row for row in section("Commands").splitlines()
             if row.startswith("| `")}
     assert rows.keys() == subparsers().keys()
     for name, parser in subparsers().items():
-        options = {option for action in parser._actions for option in action.option_strings}
+        options = {option for options in options_of(parser) for option in options}
         known = options - {"-h", "--help", "-c", "--conf", "--data"}
         named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", rows[name].split("|")[1]))
         assert named <= known, f"{name}: the README has {named - known}"
-        missing = [action.option_strings for action in parser._actions
-                   if set(action.option_strings) & known and not set(action.option_strings) & named]
+        missing = [option for option in options_of(parser) if set(option) & known and not set(option) & named]
         assert not missing, f"{name}: the README lacks {missing}"
 
 

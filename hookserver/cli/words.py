@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"hookserver {__version__}")
     add_common(parser, Path("conf.yaml"), None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_serve, add_demo, add_send, add_check, add_tail, add_explain, add_replay, add_jobs, add_tunnel, add_verify, add_rebuild):
+    for add in (add_serve, add_demo, add_send, add_check, add_tail, add_explain, add_replay, add_jobs, add_tunnel, add_acrcloud, add_verify, add_rebuild):
         add(commands)
     return parser
 
@@ -147,6 +147,19 @@ def add_jobs(commands) -> None:
     parser.add_argument("--service", metavar="URL", help="ask the job service at this address instead of the running server")
     parser.add_argument("--source", metavar="NAME", help="when the job has ended there, give the running server the message that its "
                                                          "webhook did not bring, at this source")
+
+
+def add_acrcloud(commands) -> None:
+    """acrcloud"""
+    parser = command(commands, "acrcloud", "acrcloud:upload", "hand in songs, and see the callback URL", ACRCLOUD)
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    upload = command(actions, "upload", "acrcloud:upload", "hand in songs", ACRCLOUD)
+    upload.add_argument("files", metavar="FILE", nargs="+", help="files, or URLs of songs")
+    upload.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="wait for the results, at most so long, and tell them")
+    upload.add_argument("--url", help="the running server, e.g. http://127.0.0.1:8080 (default: from the configuration)")
+    callback = command(actions, "callback-url", "acrcloud:callback_url", "print where ACRCloud has to post its results", ACRCLOUD)
+    for action in (upload, callback):
+        action.add_argument("--source", metavar="NAME", help="the source; upload needs it when there are several of type acrcloud")
 
 
 def add_replay(commands) -> None:
@@ -270,6 +283,17 @@ examples:
   hookserver jobs
   hookserver jobs 5017d3f0-5416-49b5-8471-d6aad042761c --wait 60 --results
   hookserver jobs 5017d3f0-5416-49b5-8471-d6aad042761c --service https://service.example --source done --wait 600
+"""
+
+ACRCLOUD = """\
+upload hands songs to a running server, which keeps them and sends them on to ACRCloud; a URL is fetched by ACRCloud itself.
+Exit code 1 when one was not taken, or, with --wait, when one has failed or was not analysed in time.
+callback-url prints where ACRCloud has to post its results: enter it as Result Callback URL of the File Scanning container.
+
+examples:
+  hookserver acrcloud upload song.mp3 *.wav --wait 300
+  hookserver acrcloud upload https://files.example.com/song.mp3
+  hookserver acrcloud callback-url
 """
 
 REPLAY = """\

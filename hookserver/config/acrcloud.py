@@ -6,11 +6,11 @@ import re
 
 from hookserver.config import outgoing
 from hookserver.config.destinations import retry_section
-from hookserver.config.model import AcrcloudSource
+from hookserver.config.model import AcrcloudSource, UploadLimits
 from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Key, Section
 from hookserver.config.tree import Node, Place
-from hookserver.config.values import FLAG, SHARE, Kind, choice, duration, number
+from hookserver.config.values import FLAG, SHARE, Kind, choice, duration, number, size
 from hookserver.core.verdicts import VERDICTS, Thresholds
 
 TYPE = "acrcloud"
@@ -55,7 +55,7 @@ def build(name: str, values: dict, place: Place, context: Context) -> AcrcloudSo
         name=name, path=values["path"] or PATH, callback_tokens=tokens, token=token or None, container=container, mock=mock,
         api=values["api"] or f"https://api-{values['region']}.acrcloud.com/api", stuck_after=values["stuck_after"],
         timeout=values["timeout"], retry=values["retry"], verdict=values["verdict"], dedup_window=values["dedup"]["window"] or WINDOW,
-        body=values["limits"]["body"] or BODY, rate=values["limits"]["rate"])
+        upload=values["upload"], body=values["limits"]["body"] or BODY, rate=values["limits"]["rate"])
 
 
 CALLBACK_TOKENS = Kind(outgoing.KEYS.name, _callback_tokens, outgoing.KEYS.schema)
@@ -68,6 +68,11 @@ VERDICT = Section({
     "ai_review": Key(SHARE, "0.5", "Probability from which it is one to review."),
 }, _build_verdict)
 
+UPLOAD = Section({
+    "largest": Key(size(1024), "512MiB", "Largest file of a song."),
+    "quota": Key(size(1024), "8GiB", "Room for the files of songs that wait for their way to ACRCloud; above it, uploads are put off."),
+}, lambda values, place, context: UploadLimits(**values))
+
 KEYS = {
     "callback_token": Key(CALLBACK_TOKENS, REQUIRED, "Token at the end of the callback URL; nothing else tells a callback from a forgery. Of several, the first one is shown.", _OURS),
     "container": Key(number(1, 10**15), "", "Number of the File Scanning container.", _OURS),
@@ -77,4 +82,5 @@ KEYS = {
     "timeout": Key(duration(0.1), "60s", "Time for one question to the API.", _OURS),
     "retry": Key(retry_section("[408, 425, 429, 5xx]", "0.1"), "{}", "When the API is asked again.", _OURS),
     "verdict": Key(VERDICT, "{}", "What is made of the results.", _OURS),
+    "upload": Key(UPLOAD, "{}", "What may be handed in at /acrcloud/upload/.", _OURS),
 }

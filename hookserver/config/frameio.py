@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from hookserver.config.registered import REGISTER, Register, kept, kept_file
 from hookserver.config.secrets import Context
 from hookserver.config.sections import Key, Section
 from hookserver.config.terms import Terms
@@ -41,6 +42,7 @@ class FrameioSource(msgspec.Struct, frozen=True, kw_only=True):
     status_field: str
     statuses: dict[str, Status]
     action: tuple[str, str]
+    register: Register | None = None    # how the webhook is registered by ourselves
     body: int | None = None  # None: limits.body
     rate: Rate | None = None  # None: limits.rate
     terms: Terms = Terms()
@@ -63,7 +65,8 @@ class FrameioSource(msgspec.Struct, frozen=True, kw_only=True):
         """The settings of its own as JSON, with ``hidden`` for each secret."""
         return {"path": self.path, "verify": self.verify, "secrets": [hidden] * len(self.secrets), "tolerance": self.tolerance,
                 "reject_status": self.reject_status, "token": hidden if self.token else None, "account": self.account, "api": self.api,
-                "status_field": self.status_field, "statuses": {word: status.label for word, status in self.statuses.items()}}
+                "status_field": self.status_field, "statuses": {word: status.label for word, status in self.statuses.items()},
+                "register": None if self.register is None else self.register.shown()}
 
     def status_of(self, word: str) -> Status:
         """What a word stands for."""
@@ -77,16 +80,26 @@ def build(name: str, values: dict, place: Place, context: Context) -> FrameioSou
     unsigned = values["verify"] == "none"
     if unsigned:
         context.warn(place, "takes unsigned requests (verify: none): anybody can send events")
-    elif values["secrets"] is None:
+    elif values["secrets"] is None and values["register"] is None:
         raise place.below("secrets", place.line).error("is missing", 'secrets: ["${FRAMEIO_SECRET}"]; to take unsigned requests, say verify: none')
     if values["dedup"]["key"] is not None:
         raise place.below("dedup.key", place.line).error("is not a key here; Frame.io's events carry no id")
+    if values["register"] is not None:
+        for key in ("token", "account"):
+            if not values[key]:
+                raise place.below(key, place.line).error("is missing", "register needs it, to register the webhook")
     window = values["dedup"]["window"]
     return FrameioSource(
-        name=name, path=values["path"] or PATH, secrets=values["secrets"] or (), verify="none" if unsigned else "signature",
+        name=name, path=values["path"] or PATH, secrets=(values["secrets"] or ()) + _kept_secrets(name, values, context), verify="none" if unsigned else "signature",
         tolerance=values["tolerance"], reject_status=values["reject_status"] or 401, dedup_window=WINDOW if window is None else window,
         token=values["token"] or None, account=values["account"], api=values["api"] or API, status_field=values["status_field"],
-        statuses=values["statuses"] or {}, action=values["action"], **values["limits"])
+        statuses=values["statuses"] or {}, action=values["action"], register=values["register"], **values["limits"])
+
+
+def _kept_secrets(name: str, values: dict, context: Context) -> tuple[bytes, ...]:
+    """Those that Frame.io gave when the webhook was registered."""
+    found = kept(kept_file(context.data, name)) if values["register"] is not None and context.data is not None else None
+    return tuple(secret.encode() for secret in found.secrets) if found else ()
 
 
 def _statuses(node: Node, context: Context) -> dict[str, Status]:
@@ -121,5 +134,6 @@ KEYS = {
     "account": Key(TEXT, "", "Account id for the API; default: the one that an event names.", OF),
     "status_field": Key(TEXT, "Status", "Name of the metadata field that holds what reviewers decided.", OF),
     "statuses": Key(STATUSES, "", "What Frame.io's words for a status stand for, beside the known ones: one of these, or a label of your own.", OF),
+    "register": Key(REGISTER, "", "Registers the webhook at Frame.io when our address has changed; needs token and account. The secret is then kept in data/.", OF),
     "action": Key(ACTION, "{}", "What is answered to a custom action.", OF),
 }

@@ -122,6 +122,13 @@ class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
         return self.scheme is not None and self.scheme.public_url
 
 
+class UploadLimits(msgspec.Struct, frozen=True):
+    """Of songs that are handed in here: the largest file, and all those that wait; in bytes."""
+
+    largest: int
+    quota: int
+
+
 class AcrcloudSource(msgspec.Struct, frozen=True, kw_only=True):
     """ACRCloud File Scanning. ``callback_tokens``: any of them may come with a callback, the first one is shown; () = not made yet.
     ``token`` and ``container`` None: nothing can be asked of the API, or uploaded to it. ``mock``: a simulator stands in for ACRCloud.
@@ -140,6 +147,7 @@ class AcrcloudSource(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Thresholds
     dedup_window: float
     body: int  # bytes of a callback, which may hold thousands of matches
+    upload: UploadLimits
     rate: Rate | None = None  # None: limits.rate
     terms: Terms = Terms()
     type: str = "acrcloud"
@@ -161,7 +169,7 @@ class AcrcloudSource(msgspec.Struct, frozen=True, kw_only=True):
         """The settings of its own as JSON, with ``hidden`` for each secret."""
         return {"path": self.path, "callback_token": [hidden] * len(self.callback_tokens), "token": hidden if self.token else None,
                 "container": self.container, "api": self.api, "mock": self.mock, "stuck_after": self.stuck_after, "timeout": self.timeout,
-                "retry": {"schedule": list(self.retry.schedule)}, "verdict": msgspec.to_builtins(self.verdict)}
+                "retry": {"schedule": list(self.retry.schedule)}, "verdict": msgspec.to_builtins(self.verdict), "upload": msgspec.to_builtins(self.upload)}
 
     @property
     def callback_path(self) -> str:

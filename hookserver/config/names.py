@@ -16,6 +16,7 @@ def check(values: dict, root: Table) -> None:
     _check_paths(values["sources"], root)
     _check_addresses(values, root)
     _check_ports(values["server"].port, values["tunnel"], root)
+    _check_reach(values, root)
     sources, destinations = {*values["sources"]}, {*values["destinations"]}
     own = {PROVIDER: "of what hookserver itself has to tell"} | ({JOBS: "of the job service"} if values["jobs"] is not None else {})
     for name, whose in own.items():
@@ -70,6 +71,16 @@ def _check_ports(port: int, tunnel: TunnelSettings, root: Table) -> None:
         table = root.entries["tunnel"]
         place = table.entries["port"].place if "port" in table.entries else table.place.below("port", table.place.line)
         raise place.error(f"is {port}, and so is server.port", "give one of them another number, for example server.port: 8000; both are 8080 by default")
+
+
+def _check_reach(values: dict, root: Table) -> None:
+    """Who registers a webhook has to know the address."""
+    tunnel = values["tunnel"]
+    known = (tunnel.url or tunnel.type == "quick") if tunnel.enabled else values["server"].site_url
+    for name, source in values["sources"].items():
+        if getattr(source, "register", None) is not None and not known:
+            raise root.entries["sources"].entries[name].key_places["register"].error(
+                "needs an address to register", "set server.site_url, or tunnel.enabled: true" if not tunnel.enabled else "set tunnel.url")
 
 
 def _check_known(place: Place, name: str, known: set[str], what: str) -> None:

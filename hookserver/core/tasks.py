@@ -29,7 +29,7 @@ ENDED = frozenset({DONE, FAILED, CANCELLED})
 
 #: Why an attempt came out as it did. ``ok`` is the only success.
 CAUSES = ("ok", "status", "timeout", "dns", "connect", "tls", "reset", "protocol", "guard", "exit", "signal", "spawn",
-          "smtp", "template", "gone", "invalid", "page", "too_large", "changed", "full", "internal")
+          "smtp", "template", "gone", "pending", "invalid", "page", "too_large", "changed", "full", "internal")
 
 EXCERPT = 16 * 1024     # bytes of an answer that are kept
 NOTE = 500              # characters

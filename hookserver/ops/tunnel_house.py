@@ -1,30 +1,51 @@
-"""What belongs to the tunnel, put together: whether there is one, its program, what is told of it."""
+"""How the internet reaches this server, put together: the tunnel's program, and who is told when our address changes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from pathlib import Path
+import os
+from collections.abc import Callable
 
-from hookserver.config.model import TunnelSettings
+from hookserver.config.frameio import FrameioSource
+from hookserver.config.model import Config
+from hookserver.config.registered import kept_file
+from hookserver.ops.registration import Registration
 from hookserver.ops.tunnel import Tunnel
+from hookserver.tasks.client import Client
+from hookserver.tasks.connect import Connector
+
+LOGS = "log-tunnel"
 
 
 class TunnelHouse:
-    """``info`` and ``warnings`` are for people. ``directory`` takes the program's log; ``given``: the server's environment."""
+    """``info`` and ``warnings`` are for people. ``use(source, secret)`` makes a secret active that has just been learned.
+    ``clock`` gives Unix milliseconds."""
 
-    def __init__(self, settings: TunnelSettings, *, directory: Path, given: Mapping[str, str], clock: Callable[[], int]):
-        self._settings, self._directory, self._given, self._clock = settings, directory, given, clock
-        self._port = settings.port
+    def __init__(self, config: Config, *, use: Callable[[str, bytes], None], clock: Callable[[], int]):
+        self._settings, self._directory, self._clock = config.tunnel, config.data / LOGS, clock
+        self._address = config.tunnel.url if config.tunnel.enabled else config.server.site_url   # None: the tunnel will tell
+        self._port = config.tunnel.port
+        self._client = Client(Connector())
+        self.registrations = [
+            Registration(source, file=kept_file(config.data, source.name), client=self._client, use=lambda secret, name=source.name: use(name, secret))
+            for source in config.sources.values() if isinstance(source, FrameioSource) and source.register is not None]
         self._tunnel: Tunnel | None = None
-        self._task: asyncio.Task | None = None
+        self._tasks: list[asyncio.Task] = []
 
-    def start(self, port: int, background) -> None:
-        """The narrow door listens on ``port``: now requests may come."""
-        self._port = port
-        if self._settings.type != "outside":
-            self._tunnel = Tunnel(self._settings, port=port, directory=self._directory, given=self._given, clock=self._clock)
-            self._task = background.run("tunnel", self._tunnel.run())
+    def start(self, port: int | None, background) -> None:
+        """The narrow door listens on ``port``, None: there is none."""
+        self._tasks += [background.run("registration", one.run()) for one in self.registrations]
+        if port is not None:
+            self._port = port
+            if self._settings.type != "outside":
+                self._tunnel = Tunnel(self._settings, port=port, directory=self._directory, given=os.environ, on_url=self._moved, clock=self._clock)
+                self._tasks.append(background.run("tunnel", self._tunnel.run()))
+        if self._tunnel is None and self._address:
+            self._moved(self._address)
+
+    def _moved(self, url: str) -> None:
+        for one in self.registrations:
+            one.moved(url)
 
     def info(self) -> dict | None:
         """How the tunnel is, as JSON values; None when there is to be none. Nothing in it is secret."""
@@ -37,10 +58,12 @@ class TunnelHouse:
 
     def warnings(self) -> list[str]:
         """What somebody should look at."""
-        return [] if self._tunnel is None else self._tunnel.warnings()
+        found = [] if self._tunnel is None else self._tunnel.warnings()
+        return found + [f"the webhook of {one.info()['source']} at Frame.io: {one.trouble}" for one in self.registrations if one.trouble]
 
     async def close(self) -> None:
         """End the program, in peace if it will."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._client.close()

@@ -213,7 +213,7 @@ class Songs:
         self._over.pop(song.id, None)
 
     def _let_go(self, out: Out) -> None:
-        while len(self._over) > KEPT or len(self.songs) > MOST:
+        if len(self._over) > KEPT or len(self.songs) > MOST:     # a record makes one more at most
             song = self.songs[next(iter(self._over or self.songs))]
             self._forget(song)
             out.append((partition(song.source, day_of(song.created_at // 1000)), _encode(SongRow(self.seq, song)) + b"\n"))

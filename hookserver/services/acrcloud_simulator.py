@@ -15,7 +15,6 @@ Source: docs.acrcloud.com, Console API, File Scanning.
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import logging
 import math
@@ -33,6 +32,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from hookserver.core.uploads import BadUpload, UploadReader
 from hookserver.providers.acrcloud_results import STATES, kind_of, results_of
+from hookserver.services.senders import Connection, Message, NoServer
 
 log = logging.getLogger("hookserver.acrcloud")
 
@@ -231,16 +231,13 @@ class AcrCloudSimulator:
 
 def _post(url: str, body: bytes) -> int:
     to = urlsplit(url)
-    kind = http.client.HTTPSConnection if to.scheme == "https" else http.client.HTTPConnection
+    connection = Connection(f"{to.scheme}://{to.netloc}")
     try:
-        connection = kind(to.hostname, to.port, timeout=10)
-        try:
-            connection.request("POST", to.path + (f"?{to.query}" if to.query else ""), body, {"Content-Type": "application/json"})
-            return connection.getresponse().status
-        finally:
-            connection.close()
-    except (OSError, http.client.HTTPException):
+        return connection.send(Message(to.path + (f"?{to.query}" if to.query else ""), body, {"Content-Type": "application/json"})).status or 0
+    except NoServer:
         return 0
+    finally:
+        connection.close()
 
 
 def _shown(record: dict, with_results: bool = True) -> dict:

@@ -32,7 +32,7 @@ EARLY = (
 STAGES = (
     Stage("path", ("unmatched", "not_found")),
     *EARLY,
-    Stage("signature", ("signature_missing", "signature_mismatch")),
+    Stage("signature", ("signature_missing", "signature_mismatch", "bad_timestamp", "timestamp_outside")),
     Stage("JSON", ("bad_json",)),
     Stage("filter", ("filtered",)),
 )

@@ -13,6 +13,7 @@ from hookserver.config.model import Feed
 from hookserver.config.terms import Terms
 from hookserver.core.ratelimit import RateLimiter
 from hookserver.core.requests import Answer
+from hookserver.core.schemes.tokens import TokenScheme
 from hookserver.providers import jobs
 from hookserver.providers.acrcloud import Acrcloud
 from hookserver.providers.agora import Agora
@@ -55,11 +56,11 @@ def endpoints_of(config: Config, general: RateLimiter) -> dict[str, Endpoint]:
         limiter = general if source.rate is None else RateLimiter(source.rate)
         limit = config.limits.body if source.body is None else source.body
         for path, receiver in receivers_of(source, config.server.site_url or "").items():
-            feed = config.feeds.get(getattr(source, "feed", None) or "")
-            if feed is not None:    # what it takes are events of the feed
-                found[path] = Endpoint(feed.name, _on(source.terms, FeedReceiver(classes=feed.classify, pushed=receiver)), limit, source.dedup_window, limiter, source.terms)
-                continue
-            found[path] = Endpoint(source.name, _on(source.terms, receiver), limit, source.dedup_window, limiter, source.terms,
+            name = source.name
+            if isinstance(source, GenericSource) and source.feed is not None:
+                name = source.feed      # what it takes are events of the feed
+                receiver = FeedReceiver(classes=config.feeds[name].classify, pushed=receiver)
+            found[path] = Endpoint(name, _on(source.terms, receiver), limit, source.dedup_window, limiter, source.terms,
                                    below=isinstance(receiver, Acrcloud))
     if config.jobs is not None:
         receiver = JobsReceiver(config.jobs.secrets, config.jobs.max_lots, lambda: jobs.job_id(time.time_ns() // 1_000_000, secrets.token_bytes(16)))
@@ -70,6 +71,15 @@ def endpoints_of(config: Config, general: RateLimiter) -> dict[str, Endpoint]:
 def endpoint_of_feed(feed: Feed, window: float, general: RateLimiter) -> Endpoint:
     """Where the entries of a list go that was polled."""
     return Endpoint(feed.name, FeedReceiver(classes=feed.classify), feed.body, window, general)
+
+
+def tokens_of(receiver: Receiver) -> list[str]:
+    """The secrets that a sender repeats as they are."""
+    if isinstance(receiver, Acrcloud):
+        found = receiver.tokens
+    else:
+        found = receiver.keys if isinstance(receiver, Generic) and isinstance(receiver.scheme, TokenScheme) else ()
+    return [token.decode("utf-8", "surrogateescape") for token in found]
 
 
 def _on(terms: Terms, receiver: Receiver) -> Receiver:

@@ -224,8 +224,7 @@ class Intake:
         self.refused[refused.code] += 1
         endpoint = self.reception.find(request.path)
         source = endpoint.source if endpoint else None
-        if endpoint is not None:
-            request = endpoint.receiver.kept(request)
+        request = self.reception.kept(request)
         size = len(request.body) if size is None else size
         kept = self._rejections.add(request, source=source, cause=refused.code, status=refused.status,
                                     message=refused.message, hint=refused.hint, size=size)
@@ -235,6 +234,10 @@ class Intake:
         if type(refused) is Filtered:
             return refused.answer
         return Answer(refused.status, json.dumps(refused.body()).encode(), refused.headers)
+
+    def shown(self, path: str) -> str:
+        """A path as it may stand in our log."""
+        return self.reception.kept(InboundRequest("", path, "", (), b"", "", "", 0)).path
 
     # -- numbers ---------------------------------------------------------------------------------
 

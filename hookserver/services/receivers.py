@@ -23,12 +23,14 @@ Answer = tuple[int, dict]
 
 
 class Receivers:
-    """``url`` + ``/archive`` takes everything, ``/billing`` is down now and then, ``/worker`` makes descriptions, ``/done`` hears of jobs."""
+    """``url`` + ``/archive`` takes everything, ``/billing`` is down now and then, ``/worker`` makes descriptions, ``/done`` hears of jobs,
+    ``/team`` is a chat, ``/former`` is gone."""
 
     def __init__(self, luck: random.Random | None = None):
         self._luck, self._began = luck or random.Random(), time.monotonic()
         answers: dict[str, Callable[[bytes], Answer]] = {
-            "/archive": self._archive, "/billing": self._billing, "/worker": self._worker, "/done": self._archive}
+            "/archive": self._archive, "/billing": self._billing, "/worker": self._worker, "/done": self._archive,
+            "/team": lambda body: (200, {}), "/former": lambda body: (410, {"error": "this service has moved away"})}
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"

@@ -12,11 +12,12 @@ import msgspec
 from hookserver.config import Config
 from hookserver.core.bodies import media_type, takes
 from hookserver.core.conditions import Subject
+from hookserver.core.hiding import hidden
 from hookserver.core.ratelimit import RateLimiter
 from hookserver.core.requests import Answer, InboundRequest
 from hookserver.errors import Refused
 from hookserver.providers.receiver import Examined, Unfit
-from hookserver.services.endpoints import Endpoint, endpoints_of, own_success
+from hookserver.services.endpoints import Endpoint, endpoints_of, own_success, tokens_of
 from hookserver.services.routing import Routing, joined
 
 DROPPED = Answer(200, b'{"status":"success","message":"Webhook dropped by the conditions of its source"}')
@@ -47,8 +48,16 @@ class Reception:
     def __init__(self, config: Config):
         self.limiter = RateLimiter(config.limits.rate)
         self.endpoints = endpoints_of(config, self.limiter)     # by path, which is matched exactly
+        self._tokens = {token for endpoint in self.endpoints.values() for token in tokens_of(endpoint.receiver)}
         self.routing = Routing(config.routes, config.notify)
         self._body_limit = config.limits.body
+
+    def add_secret(self, source: str, secret: bytes) -> None:
+        """From now on a source's requests may be signed with this one, too. One that takes unsigned requests goes on to."""
+        for path, endpoint in self.endpoints.items():
+            if endpoint.source == source and endpoint.receiver.secrets is not None:
+                receiver = msgspec.structs.replace(endpoint.receiver, secrets=(secret, *endpoint.receiver.secrets))
+                self.endpoints[path] = msgspec.structs.replace(endpoint, receiver=receiver)
 
     def find(self, path: str) -> Endpoint | None:
         """To whom a path belongs: as it is written, or the part of it before its last name, where that name is a token."""
@@ -57,6 +66,17 @@ class Reception:
             return endpoint
         above = self.endpoints.get(path[:path.rfind("/", 0, -1) + 1])
         return above if above is not None and above.below else None
+
+    def kept(self, request: InboundRequest) -> InboundRequest:
+        """The request as it may be written down, also one that has gone astray with the token of a source that is elsewhere."""
+        endpoint = self.find(request.path)
+        if endpoint is not None:
+            request = endpoint.receiver.kept(request)
+        if not self._tokens:
+            return request
+        return msgspec.structs.replace(
+            request, path=hidden(request.path, self._tokens), query=hidden(request.query, self._tokens),
+            headers=[(name, hidden(value, self._tokens)) for name, value in request.headers])
 
     def limit(self, endpoint: Endpoint | None) -> int:
         """Bytes of a body that are read."""

@@ -13,6 +13,7 @@ import msgspec
 from hookserver.core.conditions import Subject
 from hookserver.core.requests import Answer, InboundRequest
 from hookserver.errors import Refused
+from hookserver.providers.drafts import Draft, draft
 from hookserver.services.checks import NO_KEY, Check, content_words, passed, until
 from hookserver.services.endpoints import Endpoint
 from hookserver.services.intake import LARGE_BODY, Intake
@@ -33,7 +34,7 @@ class Told(msgspec.Struct, frozen=True):
 class Rehearsed(msgspec.Struct, frozen=True):
     """``outcome``: accepted, duplicate, dropped, refused, or answered (a handshake, of which nothing is kept). ``cause``, ``hint``: of a
     refusal. ``duplicate_of``: the id of the first one. ``fields``: of a form. ``to``: targets of its tasks;
-    ``routes``: what each route says."""
+    ``routes``: what each route says. ``draft``: of the source that an unmatched one may be meant for."""
 
     outcome: str
     answer: Told
@@ -47,6 +48,7 @@ class Rehearsed(msgspec.Struct, frozen=True):
     fields: dict | None = None
     to: tuple[str, ...] = ()
     routes: list[RouteVerdict] = []
+    draft: Draft | None = None
     dry_run: bool = True
 
 
@@ -69,7 +71,7 @@ class Rehearsal:
             denied = self._early(endpoint, request)
             taken = await self._examine(request)
         except Refused as refused:
-            return _refused(source, refused)
+            return _refused(request, source, refused)
         if type(taken) is Answer:
             return Rehearsed("answered", told(taken), source, [Check("handshake", True, "it only asks for an answer; nothing is kept")])
         return self._taken(request, taken, denied)
@@ -106,11 +108,11 @@ class Rehearsal:
             duplicate_of=first, fields=None if found.is_json else found.value, to=taken.to, routes=self._reception.routing.explain(subject))
 
 
-def _refused(source: str | None, refused: Refused) -> Rehearsed:
+def _refused(request: InboundRequest, source: str | None, refused: Refused) -> Rehearsed:
     dropped = type(refused) is Filtered
     answer = refused.answer if dropped else Answer(refused.status, msgspec.json.encode(refused.body()), refused.headers)
     return Rehearsed("dropped" if dropped else "refused", told(answer), source, until(source, refused.code, refused.message),
-                     refused.code, refused.hint)
+                     refused.code, refused.hint, draft=draft(request) if refused.code == "unmatched" else None)
 
 
 def told(answer: Answer) -> Told:

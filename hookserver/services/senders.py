@@ -36,10 +36,10 @@ class NoServer(HookserverError):
 
 @dataclass(frozen=True)
 class Message:
-    """One request to send. ``method`` is POST except in requests that are wrong on purpose."""
+    """One request to send. ``method`` is POST except in requests that are wrong on purpose. A body that is no bytes is read as it is sent."""
 
     path: str
-    body: bytes
+    body: bytes | Iterator[bytes]
     headers: dict[str, str]
     method: str = "POST"
 

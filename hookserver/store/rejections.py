@@ -236,6 +236,12 @@ class Rejections:
             found.append(rejection)
         return Page(found, None)
 
+    def newest(self, cause: str) -> Iterator[Rejection]:
+        """Those with this cause, newest first. Blocking; raises OSError."""
+        self.flush()
+        found = (decode_rejection(line) for _, line in self._backward(None))
+        return (rejection for rejection in found if rejection is not None and rejection.cause == cause)
+
     def get(self, rejection_id: str) -> Rejection | None:
         """One rejection by its id, None if it is not there (any more). Blocking; raises OSError."""
         match = re.fullmatch(r"rej_(\w+)_([1-9]\d{0,17})", rejection_id, re.ASCII)

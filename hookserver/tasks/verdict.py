@@ -10,7 +10,7 @@ OURS = frozenset({"guard", "template", "invalid", "internal"})     # the target 
 
 def verdict(policy: RetryPolicy, outcome: Outcome) -> bool | None:
     """True: it is there and answers, be it with a refusal of this one task. False: it is in trouble. None: nothing."""
-    if outcome.ok or outcome.gone or outcome.waiting is not None:
+    if outcome.ok or outcome.gone or outcome.waiting is not None or outcome.cause == "pending":
         return True
     if outcome.cause in OURS:
         return None

@@ -46,6 +46,12 @@ class Rejections(BaseHandler):
         self.send(await self.house.refusals.page(cause=given.text("cause"), q=given.text("q"), **page_of(given)))
 
 
+class Inbox(BaseHandler):
+    async def get(self) -> None:
+        self.parameters()
+        self.send(await self.house.inbox.groups())
+
+
 class Rejection(BaseHandler):
     async def get(self, rejection_id: str) -> None:
         self.send(await self.house.refusals.one(rejection_id))

@@ -118,7 +118,7 @@ class Visit(httputil.HTTPMessageDelegate):
     def data_received(self, chunk):
         self.received += len(chunk)
         if self.received > self.allowed:
-            return self._overrun()
+            return self.abandon(too_large(self.allowed))
         if self.refused is None:
             return self.call.data_received(chunk)
         return None
@@ -194,10 +194,10 @@ class Visit(httputil.HTTPMessageDelegate):
         self.phase = LEAVING
         await linger(self.conn.detach(), self.refused, head=self.head, appetite=appetite)
 
-    async def _overrun(self) -> None:
-        """The body has passed its limit while it came in: answer, read no more, close after a while."""
+    async def abandon(self, refused: Refused) -> None:
+        """Refuse while the body comes in: answer, read no more, close after a while."""
         self.phase = LEAVING
-        answer = self.refused or self._refuse(too_large(self.allowed))
+        answer = self.refused = self.refused or self._refuse(refused)
         self._drop_call()
         await linger(self.conn.stream, answer, head=self.head, appetite=0)
         self.conn.close()

@@ -43,7 +43,7 @@ class Hooks:
         try:
             admission = intake.admit(method, path, pairs, peer)
         except Exception:
-            return fault(path, peer, 0)
+            return fault(intake.shown(path), peer, 0)
         if isinstance(admission, Answer):
             return admission
         visit.allowed = admission.limit
@@ -120,11 +120,12 @@ class HookCall:
         try:
             self.result = draining() if hooks.draining else await self.receive(request)
         except Exception:
-            self.result = fault(request.path, self.client, len(body))
+            self.result = fault(hooks.intake.shown(request.path), self.client, len(body))
 
     def _answer(self) -> None:
         self.visit.answer(self.result)
-        log.debug("%s %s %s %d", self.client, self.opening[0], self.opening[1], self.result.status)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s %s %s %d", self.client, self.opening[0], self.hooks.intake.shown(self.opening[1]), self.result.status)
         self.result = None
         self.hooks.done()
 

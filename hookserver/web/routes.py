@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tornado import httputil, web
 
-from hookserver.web import agora, api, assets, deliveries, feeds, frameio, jobs, live, metrics, replay, routing, session
+from hookserver.web import agora, api, assets, deliveries, feeds, frameio, jobs, live, metrics, replay, routing, session, songs, uploads
 from hookserver.web.base import Access, BaseHandler, NotFound
 
 PUBLIC, SIGNED, ADMIN = Access.PUBLIC, Access.SIGNED, Access.ADMIN
@@ -39,6 +39,7 @@ TABLE = (
     Row(r"/api/rejections", api.Rejections, ADMIN),
     Row(r"/api/rejections/([^/]+)", api.Rejection, ADMIN),
     Row(r"/api/rejections/([^/]+)/raw", api.RejectionRaw, ADMIN),
+    Row(r"/api/inbox", api.Inbox, ADMIN),
     Row(r"/api/tasks", deliveries.Tasks, ADMIN),
     Row(r"/api/tasks/([^/]+)", deliveries.Task, ADMIN),
     Row(r"/api/tasks/([^/]+)/retry", deliveries.RetryTask, ADMIN),
@@ -49,6 +50,7 @@ TABLE = (
     Row(r"/api/destinations/([^/]+)/test", deliveries.TestDestination, ADMIN),
     Row(r"/api/routes", routing.Routes, ADMIN),
     Row(r"/api/routes/try", routing.TryRoutes, ADMIN),
+    Row(r"/acrcloud/upload/", uploads.UploadState, ADMIN),
     Row(r"/api/jobs", jobs.Jobs, ADMIN),
     Row(r"/api/v1/jobs/([^/]+)/status", jobs.JobStatus, PUBLIC),
     Row(r"/api/v1/jobs/([^/]+)/results", jobs.JobResults, PUBLIC),
@@ -60,6 +62,10 @@ TABLE = (
     Row(r"/api/assets/([^/]+)/([^/]+)", frameio.Asset, ADMIN),
     Row(r"/api/assets/([^/]+)/([^/]+)/look", frameio.LookUp, ADMIN),
     Row(r"/webhook-status", frameio.WebhookStatus, PUBLIC),
+    Row(r"/api/songs", songs.SongList, ADMIN),
+    Row(r"/api/songs/([^/]+)", songs.Song, ADMIN),
+    Row(r"/api/songs/([^/]+)/report", songs.SongReport, ADMIN),
+    Row(r"/api/songs/([^/]+)/results", songs.SongResults, ADMIN),
     Row(r"/api/replay", replay.Replay, ADMIN),
     Row(r"/api/mappings", agora.Mappings, ADMIN),
     Row(r"/api/mappings/platforms", agora.Mappings, ADMIN),

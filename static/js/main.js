@@ -16,6 +16,7 @@ import { showDeliveries } from "./views/deliveries.js";
 import { showDestination } from "./views/destination.js";
 import { showEvent } from "./views/event.js";
 import { showEvents } from "./views/events.js";
+import { showInbox } from "./views/inbox.js";
 import { showJob } from "./views/job.js";
 import { showJobs } from "./views/jobs.js";
 import { showLogin } from "./views/login.js";
@@ -45,6 +46,7 @@ function routes() {
   route("agora/:app/channel/:channel", showChannel, { nav: "agora" });
   route("agora/:app/user/:uid", showUser, { nav: "agora" });
   route("rejections", showRejections, { nav: "rejections" });
+  route("inbox", showInbox, { nav: "rejections" });
   route("rejections/:id", showRejection, { nav: "rejections" });
   route("system", showSystem, { nav: "system" });
   route("login", (page) => showLogin(page, { done: signedIn, refused }));

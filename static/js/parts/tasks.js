@@ -10,10 +10,10 @@ const ATTEMPTS = { done: ["done", "ok"], retry: ["again later", "warn"], failed:
 const CAUSES = {
   timeout: "no answer in time", dns: "name not found", connect: "no connection", tls: "TLS failed", reset: "connection broken",
   protocol: "broken answer", guard: "address not allowed", signal: "ended by a signal", spawn: "could not be started", template: "template failed",
-  gone: "gone", invalid: "not a valid answer", internal: "error of ours", ok: "ok",
+  gone: "gone", pending: "not ready yet", invalid: "not a valid answer", internal: "error of ours", ok: "ok",
 };
 const NUMBERED = { status: "answered", exit: "exit code", smtp: "SMTP" };
-const KINDS = { delivery: "Delivery", lot: "Lot", completion: "Job webhook", notice: "Notice" };
+const KINDS = { delivery: "Delivery", lot: "Lot", completion: "Job webhook", notice: "Notice", upload: "Upload", results: "Results" };
 const JOBS = { "jobs.worker": "Worker of jobs", "jobs.webhook": "Webhooks of jobs" };
 
 /** A target in words; destinations go by their names. */

@@ -5,6 +5,7 @@ import { fill, h, sent } from "../dom.js";
 import { bytes } from "../format.js";
 import { copyButton } from "../parts/copy.js";
 import { tabs } from "../parts/controls.js";
+import { draftBlock, senderBadge } from "../parts/draft.js";
 import { icon } from "../parts/icons.js";
 import { textBlock } from "../parts/json.js";
 import { checkList, headerTable, hexBlock } from "../parts/request.js";
@@ -54,6 +55,7 @@ function drawn(page, item) {
           ["From", item.client ? h("span", { class: "mono" }, sent(item.client)) : null, "The address is not known"],
           ["Size", bytes(item.size), "The body was not read"],
         ])),
+        item.draft ? section("A source for it", { side: senderBadge(item.draft) }, draftBlock(item.draft)) : null,
         item.checks?.length ? section("Checks", checkList(item.checks)) : null)),
   ];
 }

@@ -103,7 +103,8 @@ export function showRejections(page) {
   fill(chipBox, chipList(page));
   fill(page.root,
     h("header", { class: "head" }, h("div", null, h("h1", null, "Rejections"),
-      h("p", { class: "sub" }, "Requests that were refused or fitted no source. Nothing here was counted as an event."))),
+      h("p", { class: "sub" }, "Requests that were refused or fitted no source. Nothing here was counted as an event.")),
+      h("div", { class: "acts" }, h("a", { class: "button", href: "#/inbox" }, "Inbox: paths without a source"))),
     h("div", { class: "filters", role: "search" }, search.root), chipBox, fresh,
     h("div", { class: "columns event-page" }, h("section", { class: "card" }, panel.root, end), side));
   panel.load();

@@ -1,0 +1,38 @@
+"""The inbox: what came for nobody, with a draft of the source that it may be meant for."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser import hostile
+from tests.browser.conftest import running_server
+
+
+@pytest.fixture
+def server(tmp_path):
+    with running_server(tmp_path) as running:
+        yield running
+
+
+def test_a_path_without_a_source(server, open_page):
+    page = open_page(server, "#/inbox", permissions=["clipboard-read", "clipboard-write"])
+    page.has("Nothing came for nobody")
+    client = server.client()
+    for text in (*hostile.XSS, "/"):
+        client.ask("POST", f"/{text.encode().hex()}", b"{}", User_Agent=text)
+    page.page.wait_for_selector('.live[data-state="live"]')
+    client.ask("POST", "/hooks/repository", b'{"ref": "main"}', X_GitHub_Event="push", X_Hub_Signature_256="sha256=" + "0" * 64)
+    page.go("#/rejections")
+    page.page.get_by_role("link", name="Inbox: paths without a source").click()
+    first = page.page.locator(".inbox-group").first
+    first.get_by_text("probably github").wait_for()
+    assert "repository:" in first.locator("pre").inner_text()
+    first.get_by_role("button", name="Copy the block").click()
+    first.get_by_role("button", name="Copied").wait_for()
+    assert page.page.evaluate("navigator.clipboard.readText()").startswith("sources:\n  repository:\n    type: generic\n")
+    page.page.set_viewport_size({"width": 320, "height": 800})
+    page.fits("the inbox at 320")
+    first.get_by_role("link", name="look at one").click()
+    page.has("A source for it")
+    page.has("probably github")
+    page.fits("a rejection with a draft at 320")
