@@ -61,4 +61,4 @@ class Downloads(BaseHandler):
         for name, value in answer.headers.items():
             self.set_header(name, value)
         self.set_header("Content-Type", "application/json")
-        self.finish(answer.body)
+        self.finish(answer.body or None)
