@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from hookserver.core.announcements import PROVIDER, text_of
+from hookserver.core.messages import gist
 from hookserver.core.records import EVENT, BadLine, Record, decode, iso_ms
 from hookserver.providers import agora
 from hookserver.rollups import facts
@@ -37,12 +38,13 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
 
 def title_of(record: Record) -> str:
     """One line that says what happened; senders' strings are stripped of control characters."""
-    teller = _TITLES.get(record.provider)
     if record.kind != EVENT:
         return record.kind
-    if teller is None or len(record.payload) > LARGE_PAYLOAD:
+    if len(record.payload) > LARGE_PAYLOAD:
         return record.type
-    payload = json.loads(bytes(record.payload))
+    payload, teller = json.loads(bytes(record.payload)), _TITLES.get(record.provider)
+    if teller is None:
+        return gist(payload) or record.type
     return teller(payload) if isinstance(payload, dict) else record.type
 
 
