@@ -99,4 +99,4 @@ SOURCE = Section({
     "dedup": Key(DEDUP, "{}", "Recognition of duplicates."),
     "limits": Key(SOURCE_LIMITS, "{}", "Limits of this source."),
     **TERMS,
-}, _build_source, later=("schema",), lead="type")
+}, _build_source, later=(), lead="type")
