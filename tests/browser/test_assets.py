@@ -8,7 +8,7 @@ import pytest
 
 from hookserver.services.frameio_simulator import FrameioSimulator
 from tests.browser import hostile
-from tests.browser.conftest import PHONE, running_server
+from tests.browser.conftest import running_server
 from tests.browser.test_looks import CONTRAST, LIGHTNESS
 
 CONF = """\
@@ -37,7 +37,7 @@ def send(server, value: dict) -> None:
 
 
 def test_a_board_that_lives_and_an_asset_with_its_links(server, frameio, open_page):
-    for number, name in enumerate(hostile.ALL):
+    for number, name in enumerate(hostile.ALL[::2]):
         send(server, {"type": "file.status.changed", "resource": {"id": name if number % 3 else f"{number}", "name": name, "status": ["rejected", "Final cut", name][number % 3]}})
     page = open_page(server, "#/assets")
     page.page.locator(".asset", has_text=hostile.XSS[0]).first.wait_for()
@@ -65,22 +65,18 @@ def test_a_board_that_lives_and_an_asset_with_its_links(server, frameio, open_pa
     for place in ("#/assets", "#/assets?view=list", view):
         page.go(place)
         page.settle()
-        for width in (320, 768, 1280):
-            page.page.set_viewport_size({"width": width, "height": 800})
-            page.until("width => innerWidth === width", width)
-            page.fits(f"{place} at {width}")
-        for scheme, bright in (("light", True), ("dark", False)):
-            page.page.emulate_media(color_scheme=scheme)
-            page.until(f"({LIGHTNESS} > 400) === {str(bright).lower()}")
-            page.still()
-            ratio, where = page.page.evaluate(CONTRAST)
-            assert ratio >= 4.5, f"{place}, {scheme}: {ratio:.2f} {where}"
+        page.page.set_viewport_size({"width": 320, "height": 800})
+        page.until("innerWidth === 320")
+        page.fits(place)
+        scheme, bright = ("dark", False) if place == view else ("light", True)
+        page.page.emulate_media(color_scheme=scheme)
+        page.until(f"({LIGHTNESS} > 400) === {str(bright).lower()}")
+        page.still()
+        ratio, where = page.page.evaluate(CONTRAST)
+        assert ratio >= 4.5, f"{place}, {scheme}: {ratio:.2f} {where}"
     assert page.count("#main script, #main img, #main iframe") == 0
-
-
-def test_what_is_not_there_is_said(server, open_page):
-    page = open_page(server, "#/assets/review/nobody", viewport=PHONE)
     page.allow("404")
+    page.go("#/assets/review/nobody")
     page.has("There is no such asset")
     page.go("#/assets?q=zzz")
     page.has("Nothing fits")
