@@ -12,6 +12,7 @@ CODES: dict[str, tuple[int, str]] = {
     # the request itself
     "bad_request": (400, "The request is malformed."),
     "bad_json": (400, "The body is not the strict JSON that this source expects."),
+    "schema_mismatch": (400, "The body is not what the schema of this source asks for."),
     "bad_field": (400, "A field of the body is not what it must be."),
     "bad_timestamp": (400, "The signed time is not written as this source has it."),
     "bad_parameter": (400, "A query parameter has a value that is not understood."),

@@ -7,7 +7,9 @@ import sys
 from base64 import b64encode
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hookserver import config
 from hookserver.config import masked
@@ -15,6 +17,7 @@ from hookserver.config.model import ChatDestination, EmailDestination, ExecDesti
 from hookserver.core.ratelimit import Rate
 from hookserver.core.retry import RetryPolicy
 from hookserver.errors import ConfigError
+from hookserver.providers.presets import PRESETS
 
 CANARY = "canary-in-a-secret"
 KEY = bytes(range(32))
@@ -22,6 +25,7 @@ WHSEC = "whsec_" + b64encode(KEY).decode()
 PRIVATE = Ed25519PrivateKey.from_private_bytes(KEY)
 PUBLIC = PRIVATE.public_key().public_bytes_raw()
 WHSK = "whsk_" + b64encode(KEY + PUBLIC).decode()
+P256 = b64encode(derive_private_key(5, SECP256R1()).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 ENV = {"PATH": os.path.dirname(sys.executable), "CANARY": CANARY, "URL": f"https://example.com/{CANARY}", "BAD_URL": f"https://a b/{CANARY}"}
 
 
@@ -126,6 +130,27 @@ sources:
     assert any("unsigned" in warning for warning in bare.warnings)
 
 
+def test_presets_and_schemes_of_ones_own(tmp_path):
+    def verify(text, more=""):
+        return load(tmp_path, f"sources: {{s: {{type: generic, verify: {text}{more}}}}}\n").sources["s"]
+    paddle = verify('{preset: paddle, tolerance: 10m, secrets: ["12345678"]}').scheme
+    assert (paddle.stamp.past, paddle.stamp.future, paddle.stamp.part, paddle.signed.text) == (600, 600, "ts", "{timestamp}:{body}")
+    assert verify(f'{{preset: standard, tolerance: 1h, secrets: ["{WHSEC}"]}}').scheme.v1a.stamp.past == 3600
+    anet = verify("{preset: authorize-net, key: hex, secrets: ['00112233445566ff']}")
+    assert anet.keys == (bytes.fromhex("00112233445566ff"),) and anet.scheme.algorithm == "sha512"
+    own = verify("""{scheme: hmac, header: X-Sig, algorithm: sha1, encoding: base64, prefix: "v0=", signed: "v0:{timestamp}:{body}",
+        list: {name: v1, separator: ";"}, timestamp: {part: t, unit: ms, tolerance: 5m, future: 1m}, key: base64, key_prefix: whsec_, secrets: [whsec_AAECAwQFBgc=]}""")
+    assert (own.scheme.listed.name, own.scheme.listed.separator, own.scheme.stamp.unit, own.scheme.stamp.past, own.scheme.stamp.future) == ("v1", ";", "ms", 300, 60)
+    assert own.keys == (bytes(range(8)),)
+    slack = verify('{preset: slack, secrets: ["12345678"]}', ", public_url: 'https://a.example/x?y=1', event_type: [header.X-A, payload.b]")
+    assert [field.text for field in slack.event_type] == ["header.X-A", "payload.b"] and slack.public_url == "https://a.example/x?y=1"
+    for preset in PRESETS:
+        secret = {"discord": PUBLIC.hex(), "telnyx": b64encode(PUBLIC).decode(), "sendgrid": P256}.get(preset, f"canary:{KEY.hex()}")
+        secret = WHSEC if preset in ("standard", "svix", "gitlab-signed") else secret
+        shown = json.dumps(masked(load(tmp_path, f"sources: {{s: {{type: generic, verify: {{preset: {preset}, secrets: ['{secret}']}}, public_url: 'https://a/'}}}}\n")))
+        assert secret not in shown and f'"preset": "{preset}"' in shown
+
+
 def d(text, key, part, **more):
     return f"destinations: {{d: {text}}}\n", f"destinations.d{key}", part
 
@@ -221,10 +246,28 @@ BAD = [
     s("path: /x", ".verify", "missing"),
     s("verify: no", ".verify", "must be a mapping of keys, or none"),
     s("verify: {secrets: ['12345678']}", ".verify", "neither preset nor scheme"),
-    s("verify: {preset: job, secrets: ['12345678']}", ".verify.preset", "must be one of github"),
+    s("verify: {preset: job, secrets: ['12345678']}", ".verify.preset", "did you mean jobs"),
     s("verify: {preset: jobs}", ".verify.secrets", "missing"),
     s("verify: {preset: jobs, secrets: []}", ".verify.secrets", "no secret"),
     s("verify: {scheme: hmac, secrets: ['12345678']}", ".verify.header", "missing"),
+    s("verify: {preset: discord, secrets: ['0000000000000000000000000000000000000000000000000000000000000080']}", ".verify.secrets[0]", "low order"),
+    s("verify: {preset: zendesk, secrets: [a-good-secret, dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==]}", ".verify.secrets[1]", "publish"),
+    s("verify: {preset: postmark, secrets: ['${CANARY}']}", ".verify.secrets[0]", "user:password"),
+    s("verify: {preset: square, secrets: ['12345678']}", ".public_url", "signs the address"),
+    s("verify: {preset: standard, secrets: ['12345678']}", ".verify.secrets[0]", "6 bytes"),
+    s("verify: {preset: github, header: X, token: abcdefgh, secrets: ['12345678']}", ".verify.token", "nothing asks for it"),
+    s("verify: {preset: gitlab, signed: '{body}', secrets: ['12345678']}", ".verify.signed", "not a key of the scheme token"),
+    s("verify: {preset: github, scheme: token, secrets: ['12345678']}", ".verify.scheme", "preset github"),
+    s("verify: {preset: github, signed: '{bdy}', secrets: ['12345678']}", ".verify.signed", "not known here"),
+    s("verify: {scheme: hmac, header: X, signed: '{id}{body}', secrets: ['12345678']}", ".verify.id", "is missing"),
+    s("verify: {scheme: hash, header: X, secrets: ['12345678']}", ".verify.signed", "must name {secret}"),
+    s("verify: {scheme: hmac, header: X, signed: '{timestamp}{body}', secrets: ['12345678']}", ".verify.timestamp", "where it stands"),
+    s("verify: {scheme: hmac, header: X, tolerance: 5m, secrets: ['12345678']}", ".verify.timestamp", "where the time stands"),
+    s("verify: {scheme: hmac, header: X, field: query.x, secrets: ['12345678']}", ".verify.field", "beside header"),
+    s("verify: {scheme: hmac, header: X, timestamp: {header: A, part: t}, secrets: ['12345678']}", ".verify.timestamp", "twice"),
+    s("verify: {scheme: hmac, header: X, key: hex, secrets: ['${CANARY}']}", ".verify.secrets[0]", "not hex"),
+    s("verify: {scheme: token, header: X, handshake: {method: GET}, secrets: ['12345678']}", ".verify.handshake", "either"),
+    s("verify: {scheme: token, header: X, handshake: {field: payload.a}, secrets: ['12345678']}", ".verify.handshake", "value and echo"),
     s("verify: {scheme: hmac, header: X, signed: 'v0:{timestamp}', secrets: ['12345678']}", ".verify.signed", "leaves the body out"),
     s("verify: none, path: hooks/x", ".path", "must be a path"),
     s("verify: none, path: /a/../b", ".path", "must be a path"),

@@ -28,6 +28,9 @@ def test_good_values(tmp_path):
         assert str(said.allow_ips.holder(address)) == str(holder)
     assert terms(tmp_path, 'content_types: any, success: {status: 204}').success.body == b""
     assert terms(tmp_path, 'success: {body: "true"}').success.content_type == JSON
+    (tmp_path / "schema.json").write_text('{"type": "object", "properties": {"at": {"format": "date"}}}')
+    for said in (terms(tmp_path, "schema: schema.json"), terms(tmp_path, "schema: {type: object, properties: {a: {pattern: '^[0-9]{2}$', minimum: 1.5, const: null}}}")):
+        assert said.schema.check([], 2) == "payload is an array; its type must be object"
 
 
 @pytest.mark.parametrize("text,wanted", [
@@ -35,6 +38,8 @@ def test_good_values(tmp_path):
     ("content_types: []", "names no content type"), ("content_types: jsn", "is no content type"), ("content_types: 5", "is no content type"),
     ("allow_ips: []", "names no address"), ('allow_ips: "# none"', "names no address"), ("allow_ips: [10.0.0.1/8]", "without host bits"),
     ("allow_ips: [1.5]", "is read by YAML as a number"), ('allow_ips: ["file:nowhere"]', "cannot be read"), ("allow_ips: [host.example]", "is not an address"),
+    ("schema: {propertes: {}}", "sources.shop.schema.propertes: is no keyword"), ("schema: {properties: {a: {pattern: '('}}}", "sources.shop.schema.properties.a.pattern"),
+    ("schema: nowhere.json", "there is no file"), ("schema: conf.yaml", "is not strict JSON"), ("schema: {minimum: .nan}", "is read by YAML as"),
     ("drop: {}", "is empty"), ("drop: {payload: {regex: '('}}", "conf.yaml:2"), ("success: {status: 302}", "between 200 and 299"),
     ('success: {status: 204, body: "x"}', "has no body"), ('success: {content_type: "a\\nb"}', "plain ASCII"), ("success: {code: 200}", "not a known key"),
 ])

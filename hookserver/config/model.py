@@ -21,6 +21,7 @@ from hookserver.core.retry import RetryPolicy
 from hookserver.core.schemes.scheme import Scheme
 from hookserver.core.signing import Signing
 from hookserver.core.verdicts import Thresholds
+from hookserver.providers.handshakes import Handshake
 
 
 class Tls(msgspec.Struct, frozen=True):
@@ -85,7 +86,8 @@ class AgoraSource(msgspec.Struct, frozen=True):
 class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
     """A sender that the configuration describes. ``scheme`` None: ``verify: none``. ``keys``: what the scheme made of the secrets.
     ``event_type``: the first of these that is there names the type. ``key``: the fields that make two requests copies of one
-    event; () = no two are. ``public_url``: the address as the sender knows it; None = site_url and ``path``."""
+    event; () = no two are. ``public_url``: the address as the sender knows it; None = site_url and ``path``.
+    ``tokens``: what an unsigned handshake has to bring."""
 
     name: str
     path: str
@@ -98,6 +100,8 @@ class GenericSource(msgspec.Struct, frozen=True, kw_only=True):
     dedup_window: float
     public_url: str | None = None
     feed: str | None = None  # what comes are entries of this feed
+    handshakes: tuple[Handshake, ...] = ()
+    tokens: tuple[bytes, ...] = ()
     body: int | None = None  # None: limits.body
     rate: Rate | None = None  # None: limits.rate
     terms: Terms = Terms()

@@ -38,10 +38,10 @@ def _when(node: Node, context: Context) -> Condition:
     try:
         return conditions.compile(plain(node, context))
     except conditions.BadCondition as error:
-        raise _place(node, error.path).error(error.why) from None
+        raise place_in(node, error.path).error(error.why) from None
 
 
-def _place(node: Node, path: tuple[str | int, ...]) -> Place:
+def place_in(node: Node, path: tuple[str | int, ...]) -> Place:
     """Where in the file the path leads."""
     place = node.place
     for part in path:

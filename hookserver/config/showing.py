@@ -76,7 +76,7 @@ def _terms(terms: Terms) -> dict:
     addresses, success = terms.allow_ips, terms.success
     shown = {"methods": terms.methods, "content_types": terms.content_types and sorted(terms.content_types),
              "allow_ips": addresses and _some([str(network) for network in addresses.networks]),
-             "drop": terms.drop and "conditions",
+             "drop": terms.drop and "conditions", "schema": terms.schema and "a schema",
              "success": success and {"status": success.status, "content_type": success.content_type, "bytes": len(success.body)}}
     return {name: value for name, value in shown.items() if value is not None}
 

@@ -57,12 +57,13 @@ def _generic(name: str, values: dict, place: Place, context: Context) -> Generic
         raise place.below("verify", place.line).error("is missing", SOURCE.keys["verify"].meaning)
     if verify == "none":
         context.warn(place, "takes unsigned requests (verify: none): anybody can send events")
-        verify = Verify(None, (), None)
+        verify = Verify(None)
     preset = PRESETS.get(verify.preset) or Preset(None)
     key, event_type = values["dedup"]["key"], values["event_type"]
     return GenericSource(
         name=name, path=values["path"] or f"/hooks/{name}", public_url=values["public_url"], scheme=verify.scheme, keys=verify.keys,
-        preset=verify.preset, feed=values["feed"], event_type=parsed(preset.event_type) if event_type is None else event_type,
+        preset=verify.preset, feed=values["feed"], handshakes=verify.handshakes, tokens=verify.tokens,
+        event_type=parsed(preset.event_type) if event_type is None else event_type,
         key=parsed(preset.key) if key is None else key, reject_status=values["reject_status"] or preset.reject_status,
         dedup_window=values["dedup"]["window"] or WINDOW, **values["limits"])
 
@@ -100,4 +101,4 @@ SOURCE = Section({
     "dedup": Key(DEDUP, "{}", "Recognition of duplicates."),
     "limits": Key(SOURCE_LIMITS, "{}", "Limits of this source."),
     **TERMS,
-}, _build_source, later=("schema",), lead="type")
+}, _build_source, later=(), lead="type")

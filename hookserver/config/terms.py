@@ -6,6 +6,7 @@ import msgspec
 
 from hookserver.core.addresses import AddressSet
 from hookserver.core.conditions import Condition
+from hookserver.core.schemas import Schema
 
 
 class Success(msgspec.Struct, frozen=True):
@@ -24,4 +25,5 @@ class Terms(msgspec.Struct, frozen=True):
     content_types: frozenset[str] | None = None
     allow_ips: AddressSet | None = None
     drop: Condition | None = None
+    schema: Schema | None = None
     success: Success | None = None

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hookserver.config.routes import WHEN
+from hookserver.config.routes import WHEN, place_in, plain
 from hookserver.config.secrets import Context, Text, expand, referenced_file
 from hookserver.config.sections import Key, Section
 from hookserver.config.terms import Success, Terms
-from hookserver.config.tree import Listing, Node, Place
-from hookserver.config.values import TEXT, Kind, choices, number
+from hookserver.config.tree import Listing, Node, Place, Table
+from hookserver.config.values import FILE, TEXT, Kind, choices, number
 from hookserver.core.addresses import AddressSet, Network, parse_network
 from hookserver.core.bodies import ANY, FORM, JSON
 from hookserver.core.jsonstrict import BadJSON, parse
+from hookserver.core.schemas import BadSchema, Schema
 
 
+MAX_SCHEMA = 1 << 20    # bytes
 MAX_LIST = 4 << 20      # characters of a list of addresses
 
 
@@ -83,6 +85,30 @@ def _build_success(values: dict, place: Place, context: Context) -> Success:
     return Success(values["status"], body, values["content_type"] or _guessed(body))
 
 
+def _schema(node: Node, context: Context) -> Schema:
+    """From a mapping, or from the file that a text names."""
+    file = None if isinstance(node, Table) else FILE.read(node, context)
+    try:
+        found = Schema(plain(node, context) if file is None else _json_in(file, node))
+    except BadSchema as error:
+        if file is None:
+            raise place_in(node, error.path).error(error.why) from None
+        raise node.place.error(f"{file}, at {'/'.join(map(str, error.path)) or 'its root'}: {error.why}") from None
+    if found.formats:
+        context.warn(node.place, "format is not checked")
+    return found
+
+
+def _json_in(file: Path, node: Node) -> object:
+    try:
+        with open(file, "rb") as handle:
+            return parse(handle.read(MAX_SCHEMA))
+    except OSError as error:
+        raise node.place.error(f"the file cannot be read: {error.strerror}", str(file)) from None
+    except BadJSON as error:
+        raise node.place.error(f"{file} is not strict JSON: {error}") from None
+
+
 def _guessed(body: bytes) -> str:
     try:
         parse(body)
@@ -100,6 +126,7 @@ def _methods(node: Node, context: Context) -> tuple[str, ...]:
 
 _METHODS = choices("POST", "PUT", "PATCH", "DELETE", "GET")
 
+SCHEMA = Kind("JSON Schema or path of a file", _schema, {"type": ["object", "string"]})
 ADDRESSES = Kind("list of addresses or networks", _addresses, {"type": ["array", "string"], "items": {"type": "string"}})
 CONTENT_TYPES = Kind("content type or list of them", _content_types, {"type": ["array", "string"], "items": {"type": "string"}})
 METHODS = Kind(_METHODS.name, _methods, _METHODS.schema)
@@ -125,5 +152,6 @@ TERMS: dict[str, Key] = {
     "content_types": Key(CONTENT_TYPES, "", "Content types that are taken: json, form, xml, any, or media types; default: application/json.", ("generic",)),
     "allow_ips": Key(ADDRESSES, "", "Addresses that may send, also as file:path of a list; others are answered 403. Default: all."),
     "drop": Key(WHEN, "", "Conditions, as in routes. What meets them is answered as a success, kept as a rejection, and no event."),
+    "schema": Key(SCHEMA, "", "JSON Schema of the payload, or the path of a JSON file that holds it; what does not fit is answered 400. Default: none."),
     "success": Key(SUCCESS, "", "Answer to an event that is stored; default: status 200 and its id."),
 }

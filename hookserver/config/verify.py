@@ -7,48 +7,68 @@ from typing import Any, NamedTuple
 import msgspec
 
 from hookserver.config.fields import FIELD
-from hookserver.config.outgoing import HEADER_NAME, HEADER_VALUE
+from hookserver.config.outgoing import HEADER_NAME, HEADER_VALUE, KEYS
 from hookserver.config.secrets import Context
-from hookserver.config.sections import REQUIRED, Key, Section
+from hookserver.config.sections import REQUIRED, Key, Section, suggestion
 from hookserver.config.tree import Node, Place
 from hookserver.config.values import SECRETS, TEXT, Kind, choice, duration, text_of
 from hookserver.core.fields import parse_field
 from hookserver.core.schemes.keys import KeyForm
 from hookserver.core.schemes.marks import Listed
+from hookserver.core.schemes.publickeys import PublicKeyScheme
 from hookserver.core.schemes.scheme import Scheme
 from hookserver.core.schemes.signature import SignatureScheme
 from hookserver.core.schemes.signed import CONTENT, Signed, compile_signed
 from hookserver.core.schemes.stamps import Stamp
+from hookserver.core.schemes.standard import StandardScheme
 from hookserver.core.schemes.tokens import BasicScheme, TokenScheme
-from hookserver.providers.presets import PRESETS
+from hookserver.providers.handshakes import Challenge, Echo, Handshake
+from hookserver.providers.presets import PRESETS, Preset
 
 #: What may be said of each scheme beside its secrets, by the names that conf.yaml uses.
-_TEXT_KEYS = ("header", "field", "prefix", "encoding", "algorithm", "list", "signed", "timestamp", "tolerance", "id", "key", "key_prefix")
+_SIGNED_KEYS = ("header", "field", "prefix", "encoding", "list", "signed", "timestamp", "tolerance", "id", "key", "key_prefix")
 SCHEMES = {
-    "hmac": (SignatureScheme, _TEXT_KEYS), "hash": (SignatureScheme, _TEXT_KEYS), "token": (TokenScheme, ("header", "field", "prefix")),
-    "basic": (BasicScheme, ())}
+    "hmac": (SignatureScheme, (*_SIGNED_KEYS, "algorithm")), "hash": (SignatureScheme, (*_SIGNED_KEYS, "algorithm")),
+    "ed25519": (PublicKeyScheme, _SIGNED_KEYS), "ecdsa": (PublicKeyScheme, _SIGNED_KEYS),
+    "token": (TokenScheme, ("header", "field", "prefix")), "basic": (BasicScheme, ()), "standard": (StandardScheme, ("tolerance",))}
+CHOSEN = tuple(name for name in SCHEMES if name != "standard")     # of which conf.yaml can make one of its own
 
 
 class Verify(NamedTuple):
-    """``keys``: what ``scheme`` made of the secrets; none when they still have to be generated."""
+    """``keys``: what ``scheme`` made of the secrets; none when they still have to be generated. ``tokens``: what an unsigned handshake has to bring."""
 
-    scheme: Scheme
-    keys: tuple[Any, ...]
-    preset: str | None
+    scheme: Scheme | None
+    keys: tuple[Any, ...] = ()
+    preset: str | None = None
+    handshakes: tuple[Handshake, ...] = ()
+    tokens: tuple[bytes, ...] = ()
 
 
 def _build(values: dict, place: Place, context: Context) -> Verify:
-    secrets, preset, name = values.pop("secrets"), values.pop("preset"), values.pop("scheme")
+    secrets, preset, name, own, tokens = (values.pop(key) for key in ("secrets", "preset", "scheme", "handshake", "token"))
     said = {key: value for key, value in values.items() if value is not None}
     if preset is None and name is None:
-        raise place.error("says neither preset nor scheme", "known presets: " + ", ".join(PRESETS))
-    known = PRESETS[preset].scheme if preset is not None else None
-    if known is not None and name is not None and name != _name(known):
-        raise _at(place, "scheme").error(f"is not that of the preset {preset}, which is {_name(known)}", "leave one of them out")
-    scheme = _made(known, name or _name(known), said, place)
-    if getattr(scheme, "stamp", None) is None and isinstance(scheme, SignatureScheme) and scheme.signed.names("timestamp"):
+        raise place.error("says neither preset nor scheme", "preset: github, for example; or scheme: hmac and how it signs")
+    known = PRESETS[preset] if preset is not None else Preset(None)
+    if preset is not None and name not in (None, _name(known.scheme)):
+        raise _at(place, "scheme").error(f"is not that of the preset {preset}, which is {_name(known.scheme)}", "leave one of them out")
+    scheme = _made(known.scheme, name or _name(known.scheme), said, place)
+    if isinstance(scheme, SignatureScheme) and scheme.stamp is None and scheme.signed.names("timestamp"):
         raise _at(place, "timestamp").error("is missing", "signed names {timestamp}; say where it stands: timestamp: {header: X-Time}")
-    return Verify(scheme, tuple(_key(scheme, secret, number, place) for number, secret in enumerate(secrets)), preset)
+    if isinstance(scheme, SignatureScheme) and scheme.id is None and scheme.signed.names("id"):
+        raise _at(place, "id").error("is missing", "signed names {id}; say where it stands: id: header.X-Id")
+    keys = tuple(_key(scheme, secret, number, known.published, place) for number, secret in enumerate(secrets))
+    handshakes = known.handshakes if own is None else (own,)
+    _check_tokens(handshakes, tokens or (), place, context)
+    return Verify(scheme, keys, preset, handshakes, tokens or ())
+
+
+def _check_tokens(handshakes: tuple[Handshake, ...], tokens: tuple[bytes, ...], place: Place, context: Context) -> None:
+    asking = next((handshake.token for handshake in handshakes if isinstance(handshake, Echo) and handshake.token), None)
+    if tokens and asking is None:
+        raise _at(place, "token").error("is not a key here: nothing asks for it")
+    if asking is not None and not tokens:
+        context.warn(place, f"has no token: the sender's {asking} is refused, so it cannot be set up there")
 
 
 def _name(scheme: Scheme) -> str:
@@ -64,18 +84,20 @@ def _made(known: Scheme | None, name: str, said: dict, place: Place) -> Scheme:
     for key in said:
         if key not in keys:
             raise _at(place, key).error(f"is not a key of the scheme {name}", "it has " + (", ".join(keys) or "none beside secrets"))
-    changes = _changes(known, name, said, place)
+    changes = _changes(known, said, place)
+    if isinstance(known, StandardScheme):
+        return known.within(changes.get("stamp", known.stamp))
     if known is not None:
         return msgspec.structs.replace(known, **changes)
     if "header" in keys and "field" not in changes:
         raise _at(place, "header").error("is missing", "the header that carries the signature; for another place, field: query.sig")
-    if kind is SignatureScheme:
+    if issubclass(kind, SignatureScheme):
         changes["method"] = name
         _check_signed(name, changes.get("signed"), place)
     return kind(**changes)
 
 
-def _changes(known: Scheme | None, name: str, said: dict, place: Place) -> dict:
+def _changes(known: Scheme | None, said: dict, place: Place) -> dict:
     """What is said, by the names that the scheme's struct has."""
     changes = {key: said[key] for key in ("field", "prefix", "encoding", "algorithm", "signed", "id") if key in said}
     if "header" in said:
@@ -122,20 +144,21 @@ def _build_stamp(values: dict, place: Place, context: Context) -> dict:
 
 def _check_signed(name: str, signed: Signed | None, place: Place) -> None:
     """That a scheme of one's own protects the body, and a plain hash holds the secret."""
-    if signed is None and name == "hmac":
-        return
     where = _at(place, "signed")
-    if signed is None or name == "hash" and not signed.names("secret"):
+    if name == "hash" and (signed is None or not signed.names("secret")):
         raise where.error("must name {secret}: without it anybody can make the hash", 'for example "{secret}{body}"')
-    if not any(map(signed.names, CONTENT)):
+    if signed is not None and not any(map(signed.names, CONTENT)):
         raise where.error("leaves the body out, so that anybody could change it", "name {body}")
 
 
-def _key(scheme: Scheme, secret: bytes, number: int, place: Place) -> Any:
+def _key(scheme: Scheme, secret: bytes, number: int, published: tuple[bytes, ...], place: Place) -> Any:
+    where = _at(place, f"secrets[{number}]")
+    if secret in published:
+        raise where.error("the secret is one that the sender's documents publish, so everybody knows it")
     try:
         return scheme.prepare(secret)
     except ValueError as problem:
-        raise _at(place, f"secrets[{number}]").error(f"the secret {problem}") from None
+        raise where.error(f"the secret {problem}") from None
 
 
 def _at(place: Place, key: str) -> Place:
@@ -149,6 +172,25 @@ def _signed(node: Node, context: Context) -> Signed:
         raise node.place.error(str(problem)) from None
 
 
+def _preset(node: Node, context: Context) -> str:
+    name = text_of(node, context)
+    if name not in PRESETS:
+        raise node.place.error("there is no preset of this name", suggestion(name, PRESETS))
+    return name
+
+
+def _build_handshake(values: dict, place: Place, context: Context) -> Handshake:
+    parameter, field = values["parameter"], values["field"]
+    if (parameter is None) == (field is None):
+        raise place.error("must name either the parameter that is the answer, or the field by which it is known", "parameter: challenge")
+    if parameter is not None:
+        return Echo(parameter, values["method"], values["token"] or "")
+    if values["value"] is None or values["echo"] is None:
+        raise place.error("does not say value and echo", "field: payload.type, value: url_verification, echo: payload.challenge")
+    return Challenge(field, values["value"], values["echo"])
+
+
+PRESET = Kind("name of a preset", _preset, {"enum": list(PRESETS)})
 SIGNED = Kind("template", _signed, {"type": "string", "minLength": 1})
 
 STAMP = Section({
@@ -160,6 +202,15 @@ STAMP = Section({
     "future": Key(duration(1, forever="any"), "", "How far it may be ahead of our clock; default: as tolerance."),
 }, _build_stamp)
 
+HANDSHAKE = Section({
+    "parameter": Key(TEXT, "", "Parameter of the query that is sent back, where the sender asks without a signature: challenge."),
+    "method": Key(choice("GET", "POST"), "GET", "Method of such a request."),
+    "token": Key(TEXT, "", "Parameter of the query that has to be one of verify.token."),
+    "field": Key(FIELD, "", "Field of a signed request by which it is known: payload.type."),
+    "value": Key(TEXT, "", "What stands in that field: url_verification."),
+    "echo": Key(FIELD, "", "Field that is sent back as plain text: payload.challenge."),
+}, _build_handshake)
+
 LIST = Section({
     "name": Key(TEXT, REQUIRED, "Name of the entries that are signatures: v1."),
     "separator": Key(HEADER_VALUE, ",", "What stands between entries."),
@@ -167,8 +218,8 @@ LIST = Section({
 }, lambda values, place, context: Listed(**values))
 
 VERIFY = Section({
-    "preset": Key(choice(*PRESETS), "", "A sender known by name; the keys below override what is known of it."),
-    "scheme": Key(choice(*SCHEMES), "", "How it signs; hmac and hash sign a text, token and basic repeat a secret. Needed without a preset."),
+    "preset": Key(PRESET, "", "A sender known by name; the keys below override what is known of it."),
+    "scheme": Key(choice(*CHOSEN), "", "How it signs: hmac, hash, ed25519 and ecdsa sign a text, token and basic repeat a secret. Needed without a preset."),
     "header": Key(HEADER_NAME, "", "Header of the signature."),
     "field": Key(FIELD, "", "Field of the signature, where it stands in no header: query.sig or payload.signature."),
     "algorithm": Key(choice("sha1", "sha256", "sha512"), "", "Hash of the signature; default: sha256."),
@@ -181,5 +232,7 @@ VERIFY = Section({
     "id": Key(FIELD, "", "Field that {id} stands for."),
     "key": Key(choice("raw", "base64", "hex"), "", "How the secrets are written; default: raw, the text itself is the key."),
     "key_prefix": Key(TEXT, "", "What stands before the key in a secret, and is no part of it: whsec_."),
-    "secrets": Key(SECRETS, REQUIRED, "Signing secrets, tokens or user:password; any one of them may match."),
-}, _build, later=("token",), word="none")
+    "secrets": Key(SECRETS, REQUIRED, "Signing secrets, public keys, tokens or user:password; any one of them may match."),
+    "handshake": Key(HANDSHAKE, "", "A request that only asks for an answer, before the sender sends events; default: that of the preset."),
+    "token": Key(KEYS, "", "What a handshake without a signature has to bring: of meta the verify token."),
+}, _build, word="none")

@@ -75,7 +75,7 @@ def read_event(body: object) -> Said:
     resource = body.get("resource")
     resource = resource if isinstance(resource, dict) else {}
     type_, kind, id_ = event_type(body), text(resource.get("type"), 40), text(resource.get("id"), ID + 1)
-    id_ = "" if len(id_) > ID else id_
+    id_ = "" if len(id_) > ID or id_ in (".", "..") else id_     # no path can carry these
     status, review = text(resource.get("status"), WORD), text(resource.get("review_status") or resource.get("label"), WORD)
     word, judged = _word(type_, word_of(status), word_of(review))
     asset = bool(id_) and (kind in _ASSETS if kind else type_.startswith(_ABOUT_ASSETS) or type_ in COMMENTED)

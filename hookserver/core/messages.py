@@ -26,6 +26,10 @@ LONGEST_VALUE = 200
 LONGEST_TITLE = 150
 LONGEST_TEXT = 1000
 DEPTH = 3           # members of members of members
+TELLING = ("title", "subject", "text", "message", "summary", "name", "full_name", "ref", "topic", "action", "status", "state", "email", "recipient",
+           "number", "amount")      # names of members that say most, the best first
+MOST_LEAVES, MOST_TOLD = 100, 3
+LONGEST_GIST = 60
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 _CONTROLS_BUT_BREAKS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
@@ -51,6 +55,29 @@ def message(values: Values) -> Message:
         payload = {name: value for name, value in told.items() if name not in ("type", "text")} if told else payload
     facts = tuple((one_line(name, LONGEST_NAME), one_line(value, LONGEST_VALUE)) for name, value in islice(_leaves(payload, "", DEPTH), MOST_FACTS))
     return Message(one_line(title, LONGEST_TITLE), one_line(text, LONGEST_TEXT), facts, f"{values.record.id} · {iso_ms(values.record.at_ms)}")
+
+
+def gist(payload: object) -> str:
+    """The most telling values of a payload that nobody has described, on one line; "" when none is found.
+
+    Of a list the first member is looked at, as it is of lists inside.
+    """
+    found: dict[str, str] = {}
+    leaves = [(name.rpartition(".")[2].lower(), value) for name, value in islice(_leaves(_firsts(payload, DEPTH), "", DEPTH), MOST_LEAVES)]
+    for wanted in TELLING:
+        for name, value in leaves:
+            if name == wanted and value not in found and value[0] not in "{[" and len(found) < MOST_TOLD:
+                found[value] = f"{name} {value}" if value.replace(".", "").isdigit() else value
+    return one_line(" · ".join(one_line(text, LONGEST_GIST) for text in found.values()), LONGEST_TITLE)
+
+
+def _firsts(value: object, depth: int) -> object:
+    """``value`` with each list replaced by its first member."""
+    if isinstance(value, list):
+        return _firsts(value[0], depth) if value else None
+    if isinstance(value, dict) and depth:
+        return {name: _firsts(member, depth - 1) for name, member in islice(value.items(), MOST_LEAVES)}
+    return value
 
 
 def is_ours(values: Values) -> bool:

@@ -15,7 +15,7 @@ import re
 
 import msgspec
 
-from hookserver.core.asset_words import DELETED, read_event
+from hookserver.core.asset_words import DELETED, label_of, read_event
 from hookserver.core.records import iso_ms
 from hookserver.core.requests import Answer, InboundRequest
 from hookserver.core.signatures import MISSING, NOT_CHECKED, Verdict
@@ -74,6 +74,13 @@ class Frameio(msgspec.Struct, frozen=True):
 
     def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
         return stored(event, duplicate)
+
+
+def title(payload: dict) -> str:
+    """One line that says what an event is about."""
+    said = read_event(payload)
+    about = said.name or f"{said.kind or 'asset'} {said.id}" if said.id else said.type
+    return f"{about}: {label_of(said.word)}" if said.word and said.asset else about
 
 
 def _information(request: InboundRequest) -> Answer:

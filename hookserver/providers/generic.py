@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 
 from hookserver.core.fields import ABSENT, Field
+from hookserver.core.hiding import without
 from hookserver.core.requests import Answer, InboundRequest
 from hookserver.core.schemes.reading import Reading
 from hookserver.core.schemes.scheme import Scheme
 from hookserver.core.signatures import NOT_CHECKED
 from hookserver.providers.bodies import read_body
+from hookserver.providers.handshakes import Echo, Handshake
 from hookserver.providers.receiver import JSON_ONLY, Examined, Unfit, key_of, refusal_of, stored
 
 NAME = "generic"
@@ -25,7 +27,8 @@ MAX_TYPE = 100      # characters
 class Generic(msgspec.Struct, frozen=True, kw_only=True):
     """``scheme`` None takes unsigned requests; ``keys`` are what it made of the secrets. ``event_type``: the first of these fields
     that is there names the type. ``key``: fields that together are the same for copies of one event; () = none.
-    ``url``: the address as the sender knows it, for schemes that sign it."""
+    ``url``: the address as the sender knows it, for schemes that sign it. ``handshakes``: what is answered and not kept, with
+    ``tokens`` that an unsigned one has to bring. ``answer``: what the sender wants to hear of a success."""
 
     scheme: Scheme | None
     keys: tuple[Any, ...] = ()
@@ -33,6 +36,9 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
     key: tuple[Field, ...] = ()
     reject_status: int = 401
     url: str = ""
+    handshakes: tuple[Handshake, ...] = ()
+    tokens: tuple[bytes, ...] = ()
+    answer: Answer | None = None
     name: str = NAME
     methods: tuple[str, ...] = ("POST",)
     content_types: frozenset[str] = JSON_ONLY
@@ -41,9 +47,13 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Generic(<{len(self.keys)} secrets hidden>)"
 
-    def examine(self, request: InboundRequest) -> Examined | Unfit:
+    def examine(self, request: InboundRequest) -> Examined | Unfit | Answer:
         """Signature first, JSON only of what is authentic, unless the signature stands inside."""
         reading, verdict = Reading(request, self.url), NOT_CHECKED
+        for handshake in self.handshakes:
+            found = handshake.before(reading, self.tokens)
+            if found is not None:
+                return found
         if self.scheme is not None:
             verdict = self.scheme.check(reading, self.keys)
             if not verdict.ok:
@@ -52,13 +62,23 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
         if type(body) is Unfit:
             return body
         reading.value = body.value
+        for handshake in self.handshakes:
+            found = handshake.after(reading, self.keys)
+            if found is not None:
+                return found
         return Examined(verdict, _type(self.event_type, reading), _key(self.key, reading), body.value, is_json=body.is_json)
 
     def kept(self, request: InboundRequest) -> InboundRequest:
+        """Without the token in a header or in the query, whether it is the right one or not."""
+        hidden = () if self.scheme is None else self.scheme.tokens
+        asked = [handshake.token for handshake in self.handshakes if type(handshake) is Echo and handshake.token]
+        if hidden or asked:
+            return without(request, [field.steps[0] for field in hidden if field.root == "header"],
+                           [*asked, *[field.steps[0] for field in hidden if field.root == "query"]])
         return request
 
     def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
-        return stored(event, duplicate)
+        return self.answer or stored(event, duplicate)
 
 
 def _type(fields: tuple[Field, ...], reading: Reading) -> str:

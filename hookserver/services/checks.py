@@ -35,6 +35,7 @@ STAGES = (
     Stage("signature", ("signature_missing", "signature_mismatch", "bad_timestamp", "timestamp_outside")),
     Stage("JSON", ("bad_json",)),
     Stage("filter", ("filtered",)),
+    Stage("schema", ("schema_mismatch",)),
 )
 #: A job carries its signature inside, so it is parsed first.
 STAGES_OF_JOBS = (

@@ -21,6 +21,7 @@ from hookserver.providers.feed import FeedReceiver
 from hookserver.providers.frameio import Frameio
 from hookserver.providers.generic import Generic
 from hookserver.providers.jobs import JobsReceiver
+from hookserver.providers.presets import PRESETS, Preset
 from hookserver.providers.receiver import Examined, Receiver
 
 
@@ -95,10 +96,17 @@ def receivers_of(source: Source, site: str = "") -> dict[str, Receiver]:
         path = source.path.rstrip("/")
         return dict.fromkeys((path, f"{path}/"), Acrcloud(path, source.callback_tokens))
     if isinstance(source, GenericSource):
-        return {source.path: Generic(scheme=source.scheme, keys=source.keys, event_type=source.event_type, key=source.key,
-                                     reject_status=source.reject_status, url=source.public_url or site + source.path)}
+        return {source.path: _generic(source, site)}
     if isinstance(source, FrameioSource):
         return {source.path: Frameio(None if source.verify == "none" else source.secrets, source.tolerance, source.reject_status,
                                      source.token is not None, source.action)}
     return {path: Agora(name, None if source.apps[name].verify == "none" else source.apps[name].secrets)
             for name, path in source.paths.items()}
+
+
+def _generic(source: GenericSource, site: str) -> Generic:
+    preset = PRESETS.get(source.preset) or Preset(None)
+    methods = tuple(dict.fromkeys(("POST", *[handshake.method for handshake in source.handshakes])))
+    return Generic(scheme=source.scheme, keys=source.keys, event_type=source.event_type, key=source.key, reject_status=source.reject_status,
+                   url=source.public_url or site + source.path, handshakes=source.handshakes, tokens=source.tokens, answer=preset.answer,
+                   methods=methods, content_types=preset.content_types)

@@ -35,6 +35,7 @@ log = logging.getLogger("hookserver.intake")
 
 #: Bodies above this are verified and parsed in a thread. The slowest text of this size takes 15 ms.
 LARGE_BODY = 32 * 1024
+LARGE_FOR_A_SCHEMA = 4 * 1024   # and with a schema, which may take 26,000 steps for one of this size
 HOOKS = "/hooks/"   # what comes below it was meant for a source, whatever the method
 
 
@@ -106,7 +107,7 @@ class Intake:
     async def receive(self, request: InboundRequest) -> Answer:
         """Keep the request, durably, or refuse it. The request has been admitted."""
         try:
-            taken = await self._examine(request)
+            taken = await self.examine(request)
             if type(taken) is Answer:
                 return taken
             event, duplicate = await self._keep(request, taken)
@@ -139,9 +140,10 @@ class Intake:
         taken = self.reception.examine(endpoint, request)
         return await self._keep(request, taken)
 
-    async def _examine(self, request: InboundRequest) -> Taken | Answer:
+    async def examine(self, request: InboundRequest) -> Taken | Answer:
+        """What it is, and where it goes; of a handshake, the answer. Raises Refused."""
         endpoint = self.reception.endpoint_of(request)
-        if len(request.body) > LARGE_BODY:
+        if len(request.body) > (LARGE_BODY if endpoint.terms.schema is None else LARGE_FOR_A_SCHEMA):
             return await asyncio.get_running_loop().run_in_executor(self._threads, self.reception.examine, endpoint, request)
         return self.reception.examine(endpoint, request)
 

@@ -15,6 +15,7 @@ from hookserver.core.conditions import Subject
 from hookserver.core.hiding import hidden
 from hookserver.core.ratelimit import RateLimiter
 from hookserver.core.requests import Answer, InboundRequest
+from hookserver.core.schemas import Schema
 from hookserver.errors import Refused
 from hookserver.providers.receiver import Examined, Unfit
 from hookserver.services.endpoints import Endpoint, endpoints_of, own_success, tokens_of
@@ -143,7 +144,18 @@ def further(endpoint: Endpoint, request: InboundRequest, found: Examined) -> dic
         if terms.drop.matches(Subject(endpoint.source, found.type, request.client, joined(request.headers), found.value)):
             raise Filtered(found.answer or own_success(terms) or DROPPED)
         verdicts["filter"] = "not dropped"
+    if terms.schema is not None:
+        if (wrong := _misfit(terms.schema, request, found)) is not None:
+            raise Refused("schema_mismatch", hint=f"{wrong}.")
+        verdicts["schema"] = "fits"
     return verdicts
+
+
+def _misfit(schema: Schema, request: InboundRequest, found: Examined) -> str | None:
+    """What is wrong with a body, in words. Of a form its fields are looked at, all of which are texts."""
+    if not found.is_json and found.value is None:
+        return "the body is neither JSON nor a form"
+    return schema.check(found.value, len(request.body))
 
 
 def unmatched() -> Refused:

@@ -22,6 +22,7 @@ ADVICE = {
     "signature_missing": "The sender does not sign. Turn signing on there, or say verify: none here.",
     "signature_mismatch": "Compare the secret in conf.yaml with the sender's; something on the way may also have changed the body.",
     "bad_json": "The signature was right, so the sender itself sent this.",
+    "schema_mismatch": "The request is authentic. Mend the sender, or schema in conf.yaml, and replay it.",
     "bad_field": "The message names the field; the client has to mend it.",
     "idempotency_conflict": "The client must use a new Idempotency-Key for each new job.",
     "too_large": "limits.body in conf.yaml allows larger bodies; a proxy in front may have a limit of its own.",

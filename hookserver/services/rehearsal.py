@@ -6,8 +6,6 @@ address that is not on the source's list does not end it: whoever asks is hardly
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 
 from hookserver.core.conditions import Subject
@@ -16,7 +14,7 @@ from hookserver.errors import Refused
 from hookserver.providers.drafts import Draft, draft
 from hookserver.services.checks import NO_KEY, Check, content_words, passed, until
 from hookserver.services.endpoints import Endpoint
-from hookserver.services.intake import LARGE_BODY, Intake
+from hookserver.services.intake import Intake
 from hookserver.services.reception import Filtered, Taken
 from hookserver.services.routing import RouteVerdict, joined
 
@@ -69,7 +67,7 @@ class Rehearsal:
         denied = None
         try:
             denied = self._early(endpoint, request)
-            taken = await self._examine(request)
+            taken = await self._intake.examine(request)
         except Refused as refused:
             return _refused(request, source, refused)
         if type(taken) is Answer:
@@ -83,12 +81,6 @@ class Rehearsal:
         if refused is None or refused.code == "address_denied":
             return refused
         raise refused
-
-    async def _examine(self, request: InboundRequest) -> Taken | Answer:
-        endpoint = self._reception.endpoint_of(request)
-        if len(request.body) > LARGE_BODY:
-            return await asyncio.get_running_loop().run_in_executor(None, self._reception.examine, endpoint, request)
-        return self._reception.examine(endpoint, request)
 
     def _taken(self, request: InboundRequest, taken: Taken, denied: Refused | None) -> Rehearsed:
         endpoint, found = taken.endpoint, taken.examined

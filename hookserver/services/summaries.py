@@ -8,16 +8,19 @@ from collections.abc import Sequence
 import msgspec
 
 from hookserver.core.announcements import PROVIDER, text_of
+from hookserver.core.asset_words import read_event
+from hookserver.core.messages import gist
 from hookserver.core.records import EVENT, BadLine, Record, decode, iso_ms
-from hookserver.providers import agora
+from hookserver.providers import agora, frameio
 from hookserver.rollups import facts
+from hookserver.rollups.assets import STATUS as ASSET_STATUS
 from hookserver.rollups.entry import decode_step
 
 #: A payload above this is not parsed for its title: fifty of them would be a page of work.
 LARGE_PAYLOAD = 64 * 1024
 NAMED = 100     # tasks that one message names
 
-_TITLES = {agora.NAME: agora.title, PROVIDER: text_of}
+_TITLES = {agora.NAME: agora.title, frameio.NAME: frameio.title, PROVIDER: text_of}
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):
@@ -37,12 +40,13 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
 
 def title_of(record: Record) -> str:
     """One line that says what happened; senders' strings are stripped of control characters."""
-    teller = _TITLES.get(record.provider)
     if record.kind != EVENT:
         return record.kind
-    if teller is None or len(record.payload) > LARGE_PAYLOAD:
+    if len(record.payload) > LARGE_PAYLOAD:
         return record.type
-    payload = json.loads(bytes(record.payload))
+    payload, teller = json.loads(bytes(record.payload)), _TITLES.get(record.provider)
+    if teller is None:
+        return gist(payload) or record.type
     return teller(payload) if isinstance(payload, dict) else record.type
 
 
@@ -61,6 +65,17 @@ def subject_of(record: Record) -> tuple[str | None, int | str | None]:
     if isinstance(news, facts.Mention):
         return news.channel, news.uid
     return (None, None) if news in (facts.NOTHING, facts.BROKEN) else news[:2]
+
+
+def asset_of(record: Record) -> str | None:
+    """The asset of Frame.io that an event is about."""
+    if record.provider not in (frameio.NAME, PROVIDER) or len(record.payload) > LARGE_PAYLOAD:
+        return None
+    payload = json.loads(bytes(record.payload))
+    if record.provider == PROVIDER:
+        return payload.get("asset") if isinstance(payload, dict) and record.type == ASSET_STATUS else None
+    said = read_event(payload)
+    return said.id if said.asset else None
 
 
 def event_in(line: bytes) -> Record | None:

@@ -120,6 +120,8 @@ class Targets:
 
 def kind_of(name: str, destination: Destination | None) -> str:
     """The type of a target, for people."""
+    if destination is None and name not in (WORKER, WEBHOOK) and "." in name:
+        return f"work of {name.rpartition('.')[0]}"
     return destination.type if destination else {WORKER: "worker", WEBHOOK: "job webhooks"}.get(name, "unknown")
 
 

@@ -3,7 +3,7 @@
 import { showKeys } from "./parts/shell.js";
 import { go, here } from "./router.js";
 
-const PLACES = { o: "#/", e: "#/events", r: "#/rejections", d: "#/deliveries", t: "#/routes", j: "#/jobs", a: "#/agora", s: "#/system" };
+const PLACES = { o: "#/", e: "#/events", r: "#/rejections", d: "#/deliveries", t: "#/routes", j: "#/jobs", f: "#/assets", a: "#/agora", s: "#/system" };
 const GO_MS = 1200;
 let goUntil = 0;
 
@@ -12,7 +12,7 @@ function writing(target) {
 }
 
 function alongRows(step) {
-  const rows = [...document.querySelectorAll("#main a.log-row, #main .rows tbody a.row-link, #main .job a.row-link.mono")].filter((row) => row.offsetParent);
+  const rows = [...document.querySelectorAll("#main a.log-row, #main .rows tbody a.row-link, #main .job a.row-link.mono, #main .asset a.row-link")].filter((row) => row.offsetParent);
   if (!rows.length) return false;
   const at = rows.indexOf(document.activeElement);
   rows[Math.max(0, Math.min(rows.length - 1, at + step))].focus();

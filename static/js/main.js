@@ -10,6 +10,8 @@ import { drawShell, lightNav } from "./parts/shell.js";
 import { emptyBox, errorBox, skeleton } from "./parts/states.js";
 import { begin, go, link, route } from "./router.js";
 import { setServerTime } from "./times.js";
+import { showAsset } from "./views/asset.js";
+import { showAssets } from "./views/assets.js";
 import { showChannel } from "./views/channel.js";
 import { showChannels } from "./views/channels.js";
 import { showDeliveries } from "./views/deliveries.js";
@@ -41,6 +43,8 @@ function routes() {
   route("routes", showRoutes, { nav: "routes" });
   route("jobs", showJobs, { nav: "jobs" });
   route("jobs/:id", showJob, { nav: "jobs" });
+  route("assets", showAssets, { nav: "assets" });
+  route("assets/:source/:id", showAsset, { nav: "assets" });
   route("agora", showChannels, { nav: "agora" });
   route("agora/:app", showChannels, { nav: "agora" });
   route("agora/:app/channel/:channel", showChannel, { nav: "agora" });

@@ -6,6 +6,8 @@ import base64
 import json
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,11 +20,19 @@ from hookserver.providers.senders import BY_AGENT, BY_HEADER
 CANARY = "canary-0123456789-canary"
 
 
+POINT = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")       # RFC 8032, 7.1, test 1
+P256 = base64.b64encode(derive_private_key(5, SECP256R1()).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+KEYS = {"discord": POINT.hex(), "telnyx": base64.b64encode(POINT).decode(), "sendgrid": P256}
+
+
 class Anything(dict):
     """An environment in which every secret is set."""
 
+    def __init__(self, secret: str):
+        self.secret = secret
+
     def get(self, name, default=None):
-        return "0123456789abcdef0123456789abcdef"
+        return self.secret
 
 
 def inbound(path="/hooks/new", body=b"{}", method="POST", **headers: str) -> InboundRequest:
@@ -30,12 +40,12 @@ def inbound(path="/hooks/new", body=b"{}", method="POST", **headers: str) -> Inb
     return InboundRequest(method, path, "", list(named.items()), body, "", "", 0)
 
 
-def loaded(folder, text: str):
-    """The one source of a draft, as the configuration understands it."""
+def loaded(folder, text: str, secret: str = "0123456789abcdef0123456789abcdef"):
+    """The one source of a draft, as the configuration understands it with ``secret`` set."""
     file = folder / "conf.yaml"
-    file.write_text(text)
+    file.write_text("server: {site_url: 'https://hooks.example.com'}\n" + text)
     file.chmod(0o600)
-    [source] = config.load(file, env=Anything()).sources.values()
+    [source] = config.load(file, env=Anything(secret)).sources.values()
     return source
 
 
@@ -44,7 +54,7 @@ def test_known_senders_are_known_by_their_header(tmp_path, header, name):
     found = draft(inbound(**{header.title(): CANARY}))
     assert found.sender == name and (found.signed or name not in PRESETS) and header.title() in found.why[0]
     assert "event" in header or "type" in header or CANARY not in found.yaml
-    assert loaded(tmp_path, found.yaml).path == "/hooks/new"
+    assert loaded(tmp_path, found.yaml, KEYS.get(name, "0123456789abcdef0123456789abcdef")).path == "/hooks/new"
 
 
 def test_known_senders_without_a_header_of_their_own(tmp_path):

@@ -54,7 +54,7 @@ def test_one(ring, refusals):
     assert one["hint"] == "Two tried." and one["advice"] == ADVICE["signature_mismatch"] and one["meaning"] == CODES["signature_mismatch"][1]
     verdicts = {check.check: check.ok for check in one["checks"]}
     assert verdicts == {"path": True, "method": True, "content type": True, "size": True, "address": True, "rate": True, "body": True,
-                        "signature": False, "JSON": None, "filter": None}
+                        "signature": False, "JSON": None, "filter": None, "schema": None}
     assert "canary" not in repr(one) and "https://hooks.example.com/demo/webhooks?x=1" in one["curl"]
     raw = asyncio.run(refusals.raw("rej_k3f9q2_1"))
     assert raw.body == b'{"a":1.10}'

@@ -25,6 +25,13 @@ sources:
   words: {{type: generic, verify: none, content_types: xml, drop: {{type: nothing}}, success: {{body: accepted}}}}
   office: {{type: generic, verify: none, allow_ips: [192.0.2.0/24, "2001:db8::/32"]}}
   plain: {{type: generic, verify: none, allow_ips: "127.0.0.0/8 # this machine", drop: {{header.X-Test: {{exists: true}}}}}}
+  orders:
+    type: generic
+    verify: none
+    content_types: any
+    drop: {{type: ping}}
+    event_type: payload.type
+    schema: {{type: object, required: [id], properties: {{id: {{type: [integer, string], minimum: 1}}, lines: {{items: {{required: [sku]}}}}}}}}
 destinations:
   ci: {{type: http, url: "http://127.0.0.1:9/in"}}
 routes:
@@ -129,12 +136,26 @@ def test_what_is_dropped_is_answered_as_a_success_and_kept_as_a_rejection(runnin
     assert (plain.status, plain.json["status"]) == (200, "success") and "id" not in plain.json
     assert len(running.lines()) == before
     kept = refused(running, "filtered")
-    assert kept["source"] == "plain" and kept["status"] == 200 and kept["checks"][-1]["ok"] is False
-    again = running.client(running.token).post("/api/replay", {"what": "rejections", "cause": "filtered"}).json
-    assert again["outcomes"] == {"refused": 3} and len(running.lines()) == before
+    assert kept["source"] == "plain" and kept["status"] == 200
+    assert [check["check"] for check in kept["checks"] if check["ok"] is False] == ["filter"]
+    again = running.client(running.token).post("/api/replay", {"what": "rejections", "cause": "filtered", "source": "shop"}).json
+    assert again["outcomes"] == {"refused": 2} and len(running.lines()) == before
+
+
+def test_what_does_not_fit_the_schema_is_refused_with_the_place(running):
+    client = running.client()
+    assert client.post("/hooks/orders", {"id": 1, "lines": [{"sku": "a"}] * 1000}).status == 200 and newest(running)["checks"]["schema"] == "fits"
+    assert client.ask("POST", "/hooks/orders", b"id=1", **FORM).status == 200
+    for body, hint in (({"id": 0}, "payload.id must be at least 1."), ({"id": 1, "lines": [{"sku": 1}, {"s": 2}]}, "payload.lines[1].sku is missing."),
+                       ({"id": 1, "lines": [{"sku": "a"}] * 1000 + [{}]}, "payload.lines[1000].sku is missing."), ([], "payload is an array; its type must be object.")):
+        answer = client.post("/hooks/orders", body)
+        assert (answer.status, answer.code, answer.json["error"]["hint"]) == (400, "schema_mismatch", hint)
+    assert client.ask("POST", "/hooks/orders", b"<a/>", Content_Type="text/xml").json["error"]["hint"] == "the body is neither JSON nor a form."
+    assert client.post("/hooks/orders", {"type": "ping"}).status == 200     # what is dropped need not fit
+    assert [check["check"] for check in refused(running, "schema_mismatch")["checks"] if check["ok"] is False] == ["schema"]
 
 
 def test_the_configuration_is_shown(running):
     shown = json.dumps(running.client(running.token).get("/api/system").json["config"]["sources"])
-    for word in ("192.0.2.0/24", '"status": 202', '"methods": ["POST", "PUT", "GET"]', "text/plain"):
+    for word in ("192.0.2.0/24", '"status": 202', '"methods": ["POST", "PUT", "GET"]', "text/plain", "a schema"):
         assert word in shown, word

@@ -49,7 +49,8 @@ class Reading:
             found = self.request.header(field.steps[0])
             return ABSENT if found is None else found
         if field.root == "query":
-            return self._parameter(field.steps[0])
+            found = self.parameter(field.steps[0])
+            return ABSENT if found is None else found
         return walk(self.value, field.steps)
 
     def text(self, field: Field) -> str | None:
@@ -57,13 +58,14 @@ class Reading:
         found = self.find(field)
         return found if type(found) is str else str(found) if type(found) is int and abs(found) < 10**18 else None
 
-    def _parameter(self, name: str) -> object:
+    def parameter(self, name: str) -> str | None:
+        """A parameter of the query; None when it is not there, or more than once."""
         try:
             pairs = parse_qsl(self.request.query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
         except ValueError:  # more of them
-            return ABSENT
+            return None
         values = [value for key, value in pairs if key == name]
-        return values[0] if len(values) == 1 else ABSENT
+        return values[0] if len(values) == 1 else None
 
 
 def _parsed(body: bytes) -> object:

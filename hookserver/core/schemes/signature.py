@@ -36,6 +36,10 @@ class SignatureScheme(msgspec.Struct, frozen=True):
     key: KeyForm = RAW
 
     @property
+    def tokens(self) -> tuple[Field, ...]:
+        return ()
+
+    @property
     def public_url(self) -> bool:
         return self.signed.names("url")
 
@@ -80,22 +84,28 @@ class SignatureScheme(msgspec.Struct, frozen=True):
 
     def _marks(self, texts: Sequence[str]) -> list[bytes]:
         """The bytes of each signature that is written as it must be."""
-        found, size = [], DIGEST_BYTES[self.algorithm]
+        found = []
         for text in texts:
             text = text.strip(" \t")
             if text.startswith(self.prefix):
                 raw = decode(text[len(self.prefix):], self.encoding)
-                if raw is not None and len(raw) == size:
+                if raw is not None and self._fits(raw):
                     found.append(raw)
         return found
 
+    def _fits(self, raw: bytes) -> bool:
+        """Whether a signature has so many bytes."""
+        return len(raw) == DIGEST_BYTES[self.algorithm]
+
+    def _digest_words(self) -> str:
+        size = DIGEST_BYTES[self.algorithm]
+        return f"{2 * size} hex digits" if self.encoding == "hex" else f"{size} bytes of {self.encoding}"
+
     def _shape(self) -> str:
         """What the field should have held."""
-        size = DIGEST_BYTES[self.algorithm]
-        digest = f"{2 * size} hex digits" if self.encoding == "hex" else f"{size} bytes of {self.encoding}"
         if self.listed is not None:
-            return f"holds no {self.listed.name}{self.listed.equals} with {digest}"
-        return f"is not {digest}" + (f" after {self.prefix}" if self.prefix else "")
+            return f"holds no {self.listed.name}{self.listed.equals} with {self._digest_words()}"
+        return f"is not {self._digest_words()}" + (f" after {self.prefix}" if self.prefix else "")
 
     def _proven(self, reading: Reading, keys: Sequence[bytes], marks: Sequence[bytes], time: str, id: str) -> int | None:
         """The first key that made one of ``marks``. All are tried."""

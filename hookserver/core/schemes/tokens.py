@@ -22,8 +22,15 @@ class TokenScheme(msgspec.Struct, frozen=True):
 
     field: Field
     prefix: str = ""
-    public_url: bool = False
     key: KeyForm = RAW
+
+    @property
+    def public_url(self) -> bool:
+        return False
+
+    @property
+    def tokens(self) -> tuple[Field, ...]:
+        return (self.field,)
 
     def prepare(self, secret: bytes) -> bytes:
         return self.key.decode(secret)
@@ -41,7 +48,13 @@ class TokenScheme(msgspec.Struct, frozen=True):
 class BasicScheme(msgspec.Struct, frozen=True):
     """HTTP basic authentication (RFC 7617); a secret is ``user:password``."""
 
-    public_url: bool = False
+    @property
+    def public_url(self) -> bool:
+        return False
+
+    @property
+    def tokens(self) -> tuple[Field, ...]:
+        return (AUTHORIZATION,)
 
     def prepare(self, secret: bytes) -> bytes:
         user, colon, password = secret.partition(b":")

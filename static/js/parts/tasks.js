@@ -13,7 +13,7 @@ const CAUSES = {
   gone: "gone", pending: "not ready yet", invalid: "not a valid answer", internal: "error of ours", ok: "ok",
 };
 const NUMBERED = { status: "answered", exit: "exit code", smtp: "SMTP" };
-const KINDS = { delivery: "Delivery", lot: "Lot", completion: "Job webhook", notice: "Notice", upload: "Upload", results: "Results" };
+const KINDS = { delivery: "Delivery", lot: "Lot", completion: "Job webhook", notice: "Notice", upload: "Upload", results: "Results", details: "Look at Frame.io" };
 const JOBS = { "jobs.worker": "Worker of jobs", "jobs.webhook": "Webhooks of jobs" };
 
 /** A target in words; destinations go by their names. */
