@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"hookserver {__version__}")
     add_common(parser, Path("conf.yaml"), None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_serve, add_demo, add_send, add_check, add_tail, add_explain, add_replay, add_jobs, add_tunnel, add_acrcloud, add_verify, add_rebuild):
+    for add in (add_serve, add_demo, add_send, add_check, add_tail, add_explain, add_replay, add_jobs, add_feed, add_tunnel, add_acrcloud, add_verify, add_rebuild):
         add(commands)
     return parser
 
@@ -147,6 +147,18 @@ def add_jobs(commands) -> None:
     parser.add_argument("--service", metavar="URL", help="ask the job service at this address instead of the running server")
     parser.add_argument("--source", metavar="NAME", help="when the job has ended there, give the running server the message that its "
                                                          "webhook did not bring, at this source")
+
+
+def add_feed(commands) -> None:
+    """feed"""
+    parser = command(commands, "feed", "feed:status", "try a feed's list, and see how feeds are", FEED)
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    fetch = command(actions, "fetch", "feed:fetch", "fetch the list now and show what is in it", FEED)
+    status = command(actions, "status", "feed:status", "how the feeds of the running server are", FEED)
+    status.add_argument("--url", help="the running server, e.g. http://127.0.0.1:8080 (default: from the configuration)")
+    for action in (fetch, status):
+        action.add_argument("name", metavar="NAME", nargs="?", help="the feed; fetch needs it when there are several")
+        action.add_argument("--json", action="store_true", help="as JSON")
 
 
 def add_acrcloud(commands) -> None:
@@ -273,6 +285,18 @@ examples:
   hookserver explain evt_k3f9q2_18342
   hookserver explain 18342
 """
+
+FEED = """\
+Lists of files that are polled (section feeds of conf.yaml, or WEBHOOK_JSON_URL in the environment).
+
+`feed fetch` asks for the list itself, whether a server runs or not, says what it would do about each
+entry and which ones are broken, and keeps nothing. `feed status` asks the running server: when the list
+came, what is wrong, how many files are in which state. Both exit with 1 when there is no list.
+
+examples:
+  hookserver feed fetch
+  WEBHOOK_JSON_URL=https://example.com/api/downloads hookserver feed fetch downloads --json | jq length
+  hookserver feed status"""
 
 JOBS = """\
 List the jobs of a running server, or tell how one stands. With --service another job service is asked: if its webhook

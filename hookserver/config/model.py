@@ -12,6 +12,7 @@ import msgspec
 
 from hookserver.config.frameio import FrameioSource
 from hookserver.config.terms import Terms
+from hookserver.config.lists import Feed, OwnList
 from hookserver.core.addresses import Network
 from hookserver.core.conditions import Condition
 from hookserver.core.fields import Field
@@ -345,44 +346,6 @@ class Notify(msgspec.Struct, frozen=True):
 
     on: tuple[str, ...] = ()
     to: tuple[str, ...] = ()
-
-
-class Feed(msgspec.Struct, frozen=True, kw_only=True):
-    """A list that is polled. Times in seconds, sizes in bytes; ``bandwidth`` bytes a second; None = no limit.
-
-    ``directory`` is absolute. ``classify``: host -> class.
-    """
-
-    name: str
-    url: str
-    token: str | None
-    headers: dict[str, str]
-    ttl: float
-    interval: float
-    timeout: float
-    body: int
-    directory: Path
-    classify: dict[str, str]
-    max_size: int
-    quota: int | None
-    bandwidth: int | None
-    concurrency: int
-    patience: float
-    retry: RetryPolicy
-
-    def __repr__(self) -> str:  # the URL and the headers may hold secrets
-        return f"Feed(name={self.name!r})"
-
-
-class OwnList(msgspec.Struct, frozen=True):
-    """What GET /api/downloads gives, and to whom. ``sources``: names; () = the feeds."""
-
-    token: str
-    sources: tuple[str, ...]
-    limit: int
-
-    def __repr__(self) -> str:
-        return f"OwnList(sources={self.sources!r})"
 
 
 class Config(msgspec.Struct, frozen=True):
