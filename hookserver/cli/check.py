@@ -81,6 +81,7 @@ def overview(conf: Config) -> list[str]:
             signed = "unsigned requests are taken" if name in source.unsigned else \
                 "signed; secret from " + " or ".join(origins.get((source.name, name), []))
             lines += columns([(f"app {name}" if isinstance(source, AgoraSource) else "path", url), ("", signed)])
+        lines += columns([("", line) for line in source.terms.words()])
     lines += sending(conf) + reached(conf)
     if conf.warnings:
         lines += ["", *(f"warning: {warning}" for warning in conf.warnings)]
