@@ -286,6 +286,7 @@ def test_demo_lives_and_cleans_up(tmp_path):
             return (overview["store"]["last_seq"] > 900 and overview["rejections"]["last_hour"] > 5
                     and all(source["total"] for source in overview["sources"]) and get("rejections?cause=unmatched")["rejections"]
                     and any(asset["name"] for asset in get("assets")["assets"])
+                    and {"analyzed", "no_results", "failed"} <= {song["status"] for song in get("songs")["songs"]}
                     and any(one["name"] == "team" and one["last_day"]["done"] for one in get("destinations")["destinations"]))
         until(lively, seconds=25, what="life on every page")
     finally:

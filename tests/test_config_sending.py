@@ -136,7 +136,7 @@ def test_presets_and_schemes_of_ones_own(tmp_path):
     paddle = verify('{preset: paddle, tolerance: 10m, secrets: ["12345678"]}').scheme
     assert (paddle.stamp.past, paddle.stamp.future, paddle.stamp.part, paddle.signed.text) == (600, 600, "ts", "{timestamp}:{body}")
     assert verify(f'{{preset: standard, tolerance: 1h, secrets: ["{WHSEC}"]}}').scheme.v1a.stamp.past == 3600
-    anet = verify("{preset: authorize-net, key: hex, secrets: ['00112233445566ff']}")
+    anet = verify("{preset: authorizenet, key: hex, secrets: ['00112233445566ff']}")
     assert anet.keys == (bytes.fromhex("00112233445566ff"),) and anet.scheme.algorithm == "sha512"
     own = verify("""{scheme: hmac, header: X-Sig, algorithm: sha1, encoding: base64, prefix: "v0=", signed: "v0:{timestamp}:{body}",
         list: {name: v1, separator: ";"}, timestamp: {part: t, unit: ms, tolerance: 5m, future: 1m}, key: base64, key_prefix: whsec_, secrets: [whsec_AAECAwQFBgc=]}""")

@@ -54,3 +54,12 @@ def test_only_a_described_sender_has_methods_and_content_types(tmp_path):
     file.write_text("sources:\n  calls: {type: agora, apps: {demo: {verify: none}}, allow_ips: [192.0.2.1], methods: [PUT]}\n")
     with pytest.raises(ConfigError, match="belongs to type generic"):
         config.load(file, env={})
+
+
+def test_a_list_of_addresses_needs_a_trusted_proxy(tmp_path):
+    """Where there is a site_url and no TLS of our own, there is a proxy in front."""
+    file = tmp_path / "conf.yaml"
+    text = "server: {site_url: 'https://hooks.example.com'%s}\nsources: {shop: {type: generic, verify: none, allow_ips: 192.0.2.1}}\n"
+    for more, warned in (("", True), (", trusted_proxies: [127.0.0.1]", False)):
+        file.write_text(text % more)
+        assert any("allow_ips: no proxy is trusted" in warning for warning in config.load(file, env={}).warnings) is warned

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from hookserver.config import AgoraSource, Config, Source, tree
+from hookserver.config.registered import kept_file
 from hookserver.core.times import format_ms, parse_ms
 from hookserver.services.reception import Reception
 from hookserver.services.recorded import Recorded, rejections_since
@@ -80,7 +81,8 @@ def overview(conf: Config) -> list[str]:
             signed = "unsigned requests are taken" if name in source.unsigned else \
                 "signed; secret from " + " or ".join(origins.get((source.name, name), []))
             lines += columns([(f"app {name}" if isinstance(source, AgoraSource) else "path", url), ("", signed)])
-    lines += sending(conf)
+        lines += columns([("", line) for line in source.terms.words()])
+    lines += sending(conf) + reached(conf)
     if conf.warnings:
         lines += ["", *(f"warning: {warning}" for warning in conf.warnings)]
     return lines
@@ -103,6 +105,16 @@ def sending(conf: Config) -> list[str]:
     if conf.notify.on:
         lines += ["", "notices", *columns([(", ".join(conf.notify.on), f"→ {', '.join(conf.notify.to)}")])]
     return lines
+
+
+def reached(conf: Config) -> list[str]:
+    """How the internet gets here, if not by an open port."""
+    tunnel = conf.tunnel
+    if not tunnel.enabled:
+        return []
+    out = tunnel.url or ("a new address under trycloudflare.com at each start" if tunnel.type == "quick" else "an address that is not said here")
+    rows = [("from", out), ("to", f"http://127.0.0.1:{tunnel.port}, which serves {', '.join(tunnel.paths)}, /webhook-status and /health")]
+    return ["", f"tunnel ({tunnel.type})", *columns(rows + ([("by", tunnel.program)] if tunnel.type != "outside" else []))]
 
 
 def columns(rows: list[tuple[str, str]]) -> list[str]:
@@ -140,6 +152,9 @@ def secret_origins(conf: Config) -> dict[tuple[str, str], list[str]]:
     origins: dict[tuple[str, str], list[str]] = {}
     for source, name, scalar in secret_scalars(tree.read_tree(conf.file)):
         origins.setdefault((source, name), []).append(origin(scalar, conf))
+    for source in conf.sources.values():
+        if getattr(source, "register", None) is not None:
+            origins.setdefault((source.name, source.name), []).append(f"Frame.io, kept in {kept_file(conf.data, source.name)}")
     return origins
 
 

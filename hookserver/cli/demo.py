@@ -9,6 +9,8 @@ import threading
 from itertools import islice
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from hookserver import app, config
 from hookserver.config import Config
 from hookserver.services import demo_traffic, senders
@@ -22,9 +24,15 @@ server: {{host: 127.0.0.1, port: {port}}}
 limits: {{rate: 100000/s}}
 sources:
   calls: {{type: agora, apps: {{demo: {{secrets: ["generate:calls"]}}}}}}
+  scans: {{type: acrcloud, mock: true, callback_token: "generate:scans", stuck_after: 2m}}
   review: {{type: frameio, secrets: ["generate:review"], token: {frameio_token}, account: {frameio_account}, api: "{frameio}"}}
 {services}
-  lab: {{type: generic, verify: {{scheme: token, header: X-Lab-Token, secrets: ["generate:lab"]}}, event_type: payload.project, drop: {{payload.amount: {{lt: 100}}}}, success: {{status: 202}}}}
+  lab:
+    type: generic
+    verify: {{scheme: token, header: X-Lab-Token, secrets: ["generate:lab"]}}
+    event_type: payload.project
+    drop: {{payload.amount: {{lt: 100}}}}
+    success: {{status: 202}}
 destinations:
   archive: {{type: http, url: "{receivers}/archive", concurrency: 4}}
   billing: {{type: http, url: "{receivers}/billing", retry: {{schedule: [5s, 15s, 45s, 2m], jitter: 0.2}}, breaker: {{failures: 4, pause: 10s}}}}
@@ -37,16 +45,18 @@ routes:
   - {{from: calls, when: {{type: rtc.broadcaster_left, payload.payload.duration: {{gte: 60}}}}, to: [billing, archive]}}
   - {{from: calls, when: {{type: rtc.audience_joined, any: [{{payload.payload.platform: 1}}, {{header.X-Test: {{exists: true}}}}]}}, to: abandoned}}
   - {{from: github, when: {{type: push, payload.ref: refs/heads/main}}, to: [counted, team]}}
-  - {{from: [stripe, shopify], to: billing}}
+  - {{from: [stripe, shopify, paddle], to: billing}}
+  - {{from: scans, when: {{type: song.analyzed, payload.verdict: match}}, to: archive}}
   - {{from: lab, when: {{type: ferry}}, to: former}}
 jobs:
   secret: ["generate:jobs"]
   worker: {{type: http, url: "{receivers}/worker", concurrency: 3, retry: {{schedule: [2s, 5s]}}}}
-notify: {{on: [asset.status, destination.disabled], to: team}}
+notify: {{on: [song.analyzed, song.failed, asset.status, destination.disabled], to: team}}
 guard: {{allow: [127.0.0.0/8]}}
 """
 #: Sources that differ by their preset only.
-SERVICES = ("github", "stripe", "shopify", "slack")
+SERVICES = ("github", "gitlab", "stripe", "shopify", "slack", "zoom", "linear", "paddle", "typeform", "mailgun", "calendly")
+DISCORD = b"07" * 32    # its private key; nobody believes it anything but here
 JOBS = 1 / 25       # a second
 LOTS = 40           # of one job, at most
 SHARE = 0.5         # of the rate, for the events of all other senders
@@ -72,22 +82,32 @@ def demo(args: argparse.Namespace) -> int:
 def conf_text(port: int, receivers: Receivers, frameio: FrameioSimulator) -> str:
     """The configuration of the demo."""
     services = "\n".join(f'  {name}: {{type: generic, verify: {{preset: {name}, secrets: ["generate:{name}"]}}}}' for name in SERVICES)
-    return CONF.format(port=port, receivers=receivers.url, services=services, frameio=frameio.url, frameio_token=frameio.token, frameio_account=frameio.account)
+    services += f'\n  discord: {{type: generic, verify: {{preset: discord, secrets: ["{public_key(DISCORD)}"]}}}}'
+    return CONF.format(port=port, receivers=receivers.url, services=services, frameio=frameio.url, frameio_token=frameio.token,
+                       frameio_account=frameio.account)
+
+
+def public_key(private: bytes) -> str:
+    """Of an ed25519 key in hex, in hex."""
+    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private.decode())).public_key().public_bytes_raw().hex()
 
 
 def begin(conf: Config, dashboard: str, receivers: Receivers, frameio: FrameioSimulator, rate: float, stop: threading.Event) -> None:
     """Say where to look, and let the senders begin."""
     print(f"Open {dashboard}\n"
-          f"Calls are simulated, about {rate:g} events a second, and beside them {len(SERVICES)} other senders, films under review, and strangers\n"
-          "with a wrong address; some requests are bad on purpose. Some events are sent on: one destination is well, one is a program,\n"
-          "one is down now and then, one is gone, one is a chat that is told what matters. A client has a job made now and then.\n"
+          f"Calls are simulated, about {rate:g} events a second, and beside them a dozen other senders, films under review, songs that are\n"
+          "analysed, and strangers with a wrong address; some requests are bad on purpose. Some events are sent on: one destination is\n"
+          "well, one is a program, one is down now and then, one is gone, one is a chat that is told what matters. A client has a job\n"
+          "made now and then.\n"
           f"The log: tail -f {conf.data}/log/*.jsonl\n"
           f"Ctrl-C ends it and removes {conf.data.parent}.", flush=True)
     logging.getLogger().setLevel(logging.WARNING)  # each refused request would be a line here
     url = dashboard.partition("/#")[0]
     orders = sample_jobs(conf.jobs.secrets[0], webhook_url=f"{receivers.url}/done", most=LOTS)
-    for told in (demo_traffic.calls(conf, "calls", rate), demo_traffic.services(conf, SHARE * rate), demo_traffic.reviews(conf.sources["review"], frameio),
-                 demo_traffic.strangers(), [(islice(orders, 2), None), (orders, JOBS)]):
+    home, token = conf.data.parent, (conf.data / "admin.token").read_text().strip()
+    threading.Thread(target=demo_traffic.songs, args=(url, token, home, stop), name="songs", daemon=True).start()
+    for told in (demo_traffic.calls(conf, "calls", rate), demo_traffic.services(conf, {"discord": DISCORD}, SHARE * rate),
+                 demo_traffic.reviews(conf.sources["review"], frameio), demo_traffic.strangers(), [(islice(orders, 2), None), (orders, JOBS)]):
         threading.Thread(target=simulate, args=(url, told, stop), name="senders", daemon=True).start()
 
 

@@ -11,6 +11,7 @@ from hookserver.core.conditions import Step
 from hookserver.core.records import EVENT, Record
 from hookserver.errors import CODES, ConfigError
 from hookserver.services.checks import checks_of, checks_of_rejection
+from hookserver.services.inbox import draft_of
 from hookserver.services.recorded import Found, Recorded, WorkNote, rejection
 from hookserver.services.refusals import ADVICE
 from hookserver.services.routing import Routing
@@ -120,6 +121,8 @@ def story_of_rejection(refused, file: Path) -> list[str]:
         lines.append(row("told", refused.hint))
     if refused.cause in ADVICE:
         lines.append(row("what to do", ADVICE[refused.cause]))
+    if refused.cause == "unmatched":
+        lines += ["", "A source that it may be meant for:", *(row("", line) for line in draft_of(refused, ()).yaml.splitlines())]
     kept = {"whole": "kept whole", "cut": "its beginning is kept", "none": "not read or not kept"}
     return lines + ["", "Where it is:", row("file", str(file)), row("body", kept.get(refused.body, refused.body)),
                     row("see it", f"jq 'select(.id == \"{refused.id}\")' {shlex.quote(str(file))}")]

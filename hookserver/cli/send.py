@@ -30,9 +30,12 @@ def send(args: argparse.Namespace) -> int:
         made = messages(args, *app_of(conf, source, args.app))
     else:
         try:
-            made = islice(sample_messages(conf, source, bad=args.bad_signature), args.count)
+            private = args.key.read_bytes() if args.key else None
+            made = islice(sample_messages(conf, source, bad=args.bad_signature, private=private), args.count)
         except Unsendable as problem:
             raise UsageError(str(problem)) from None
+        except OSError as error:
+            raise UsageError(f"{args.key}: {error.strerror}") from None
     return post(args, conf, made, source.rate or conf.limits.rate, "events")
 
 

@@ -55,6 +55,10 @@ def warnings(values: dict) -> list[str]:
     found += [f"sources.{source.name}.dedup.window is longer than store.retention: after a rebuild, copies of events "
               "that were removed from the log are not recognised"
               for source in values["sources"].values() if retention is not None and source.dedup_window > retention]
+    server = values["server"]
+    if server.site_url is not None and server.tls is None and not server.trusted_proxies:
+        found += [f"sources.{source.name}.allow_ips: no proxy is trusted, so behind one all senders have its address (server.trusted_proxies)"
+                  for source in values["sources"].values() if source.terms.allow_ips is not None]
     types = {source.type for source in values["sources"].values()} | ({"feed"} if values["feeds"] else set())
     found += [f"notify.on: nothing tells {type}, because no source is of the type {TYPES[type]}"
               for type in values["notify"].on if TYPES[type] not in (None, *types)]

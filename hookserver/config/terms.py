@@ -9,6 +9,9 @@ from hookserver.core.conditions import Condition
 from hookserver.core.schemas import Schema
 
 
+SHOWN = 5    # networks of a list
+
+
 class Success(msgspec.Struct, frozen=True):
     """The answer to what was taken, in place of the usual one."""
 
@@ -27,3 +30,13 @@ class Terms(msgspec.Struct, frozen=True):
     drop: Condition | None = None
     schema: Schema | None = None
     success: Success | None = None
+
+    def words(self) -> list[str]:
+        """What is asked, a line each, for people."""
+        types = sorted(f"*/*{one}" if one.startswith("+") else one for one in self.content_types or ())
+        addresses = self.allow_ips.networks if self.allow_ips else ()
+        more = f" and {len(addresses) - SHOWN} more" if len(addresses) > SHOWN else ""
+        lines = [f"by {', '.join(self.methods)} only" if self.methods else "", f"of {', '.join(types)}" if types else "",
+                 f"only from {', '.join(map(str, addresses[:SHOWN]))}{more}" if addresses else "", "some are dropped, on conditions" if self.drop else "",
+                 "payloads have to fit a schema" if self.schema else "", f"a success is answered {self.success.status}" if self.success else ""]
+        return [line for line in lines if line]

@@ -26,7 +26,7 @@ class TunnelHouse:
         self._address = config.tunnel.url if config.tunnel.enabled else config.server.site_url   # None: the tunnel will tell
         self._port = config.tunnel.port
         self._client = Client(Connector())
-        self.registrations = [
+        self._registrations = [
             Registration(source, file=kept_file(config.data, source.name), client=self._client, use=lambda secret, name=source.name: use(name, secret))
             for source in config.sources.values() if isinstance(source, FrameioSource) and source.register is not None]
         self._tunnel: Tunnel | None = None
@@ -34,7 +34,7 @@ class TunnelHouse:
 
     def start(self, port: int | None, background) -> None:
         """The narrow door listens on ``port``, None: there is none."""
-        self._tasks += [background.run("registration", one.run()) for one in self.registrations]
+        self._tasks += [background.run("registration", one.run()) for one in self._registrations]
         if port is not None:
             self._port = port
             if self._settings.type != "outside":
@@ -44,22 +44,26 @@ class TunnelHouse:
             self._moved(self._address)
 
     def _moved(self, url: str) -> None:
-        for one in self.registrations:
+        for one in self._registrations:
             one.moved(url)
 
     def info(self) -> dict | None:
         """How the tunnel is, as JSON values; None when there is to be none. Nothing in it is secret."""
         if not self._settings.enabled:
             return None
-        if self._tunnel is not None:
-            return self._tunnel.info()
-        return {"webhook_port": self._port, "tunnel_url": self._settings.url, "is_running": None, "is_healthy": None, "process_pid": None,
-                "type": self._settings.type}
+        found = self._tunnel.info() if self._tunnel is not None else {
+            "webhook_port": self._port, "tunnel_url": self._settings.url, "is_running": None, "is_healthy": None, "process_pid": None,
+            "type": self._settings.type}
+        return found | {"urls": [found["tunnel_url"] + path for path in self._settings.paths] if found["tunnel_url"] else []}
+
+    def registered(self) -> list[dict]:
+        """The webhooks that follow our address."""
+        return [one.info() for one in self._registrations]
 
     def warnings(self) -> list[str]:
         """What somebody should look at."""
         found = [] if self._tunnel is None else self._tunnel.warnings()
-        return found + [f"the webhook of {one.info()['source']} at Frame.io: {one.trouble}" for one in self.registrations if one.trouble]
+        return found + [f"the webhook of {one.info()['source']} at Frame.io: {one.trouble}" for one in self._registrations if one.trouble]
 
     async def close(self) -> None:
         """End the program, in peace if it will."""

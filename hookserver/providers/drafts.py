@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from hookserver.core.bodies import FORM, JSON, fields_of, is_json_type, media_type
+from hookserver.core.bodies import FORM, JSON, fields_of, is_json_type, media_type, takes
 from hookserver.core.jsonstrict import BadJSON, parse
 from hookserver.core.requests import InboundRequest, header_values, is_application
 from hookserver.providers import agora
@@ -31,6 +31,8 @@ _PLAIN_STEP = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 _SIGNATURE = re.compile(r"signature|hmac|(?:^|-)sig(?:$|-)|(?:^|-)digest$")
 _NO_SIGNATURE = re.compile(r"timestamp|time$|-time-|algo|version|cert|method|-id$|input$")
 _TOKEN = re.compile(r"token|secret|api-?key|(?:^|-)auth(?:$|-)")
+_TIME_HEADER = re.compile(r"timestamp|-time$")
+_LISTED = re.compile(r"t=\d{9,13},(?:.{0,200},)?v1=", re.ASCII)
 _TYPE_HEADER = re.compile(r"-(?:event|topic|event-type|event-name|event-key|message-type)$|^(?:event-type|ce-type)$")
 _ID_HEADER = re.compile(r"-(?:delivery|delivery-id|webhook-id|event-id|event-uuid|message-id|request-id)$|^(?:webhook-id|idempotency-key|ce-id)$")
 _DIGEST = re.compile(r"(?P<prefix>[A-Za-z0-9_-]{1,20}=)?(?P<digest>[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|[0-9a-fA-F]{128}"
@@ -128,7 +130,12 @@ def _key(name: str) -> str:
 
 def _secret(name: str) -> str:
     """A reference, which is what conf.yaml should have in the place of a secret."""
-    return '"${' + re.sub(r"[^A-Z0-9]", "_", name.upper()) + '_SECRET}"'
+    return f'"{_variable(name, "SECRET")}"'
+
+
+def _variable(name: str, what: str) -> str:
+    stem = re.sub(r"[^A-Z0-9]", "_", name.upper())
+    return f"${{{stem if stem[0].isalpha() else f'_{stem}'}_{what}}}"
 
 
 def _agora(app: str, found: Marks, taken: Collection[str]) -> Draft:
@@ -147,15 +154,20 @@ def _generic(name: str, found: Marks | None, request: InboundRequest, seen: _See
     if request.path != f"/hooks/{name}":
         good = _PATH.fullmatch(request.path) and not is_application(request.path) and not {".", ".."} & set(request.path.split("/"))
         lines.append(f"    path: {request.path}" if good else "    # its path is none that a source can have: let the sender post to another one")
-    known = found is not None and found.preset in PRESETS
-    verify, signed = (f"{{preset: {found.preset}, secrets: [{_secret(name)}]}}", True) if known else _verify(name, seen, why)
+    preset = PRESETS.get(found.preset) if found else None
+    verify, signed = (f"{{preset: {found.preset}, secrets: [{_secret(name)}]}}", True) if preset else _verify(name, seen, why)
     lines.append(f"    verify: {verify}")
+    if preset is not None:
+        if preset.scheme is not None and preset.scheme.public_url:
+            lines.append("    # public_url: the address as its sender knows it, if server.site_url and the path do not make it: it is signed")
+        if seen.media and not takes(preset.content_types, seen.media):
+            lines.append(f"    content_types: [json, {_content_types(seen.media)}]")
+        return Draft(found.name, tuple(why), _block(lines), signed)
     if request.method != "POST":
         lines.append(f"    methods: [{request.method}]" if request.method in ("PUT", "PATCH", "DELETE", "GET") else "    # its method is none that is taken")
     if seen.media and seen.media != JSON:
         lines.append(f"    content_types: {_content_types(seen.media)}")
-    if not known:
-        lines += _type_and_key(seen, why)
+    lines += _type_and_key(seen, why)
     return Draft(found.name if found else None, tuple(why), _block(lines), signed)
 
 
@@ -177,17 +189,26 @@ def _verify(name: str, seen: _Seen, why: list[str]) -> tuple[str, bool]:
         algorithm = _LENGTHS[len(digest)] if is_hex else _LENGTHS_64[len(digest.rstrip("="))]
         encoding = "hex" if is_hex else "base64url" if set(digest) & set("-_") else "base64"
         why.append(f"{header} looks like {algorithm}, in {encoding}")
+        if time := _first_header(seen, _TIME_HEADER):
+            why.append(f"{time} may be signed with the body: say so in signed and timestamp")
         said = {"algorithm": algorithm, "encoding": encoding, "prefix": json.dumps(prefix) if prefix else ""}
         usual = {"algorithm": "sha256", "encoding": "hex", "prefix": ""}
         more = "".join(f", {key}: {value}" for key, value in said.items() if value != usual[key])
         return f"{{scheme: hmac, header: {header}{more}, secrets: [{_secret(name)}]}}", True
+    if header and _LISTED.match(seen.headers[header.lower()][1]):
+        why.append(f"{header} is a list of a time and signatures, as Stripe has it")
+        return (f'{{scheme: hmac, header: {header}, list: {{name: v1}}, signed: "{{timestamp}}.{{body}}", timestamp: {{part: t}}, secrets: [{_secret(name)}]}}'
+                "   # compare with its documents"), True
     if header:
         why.append(f"{header} looks like a signature of a kind of its own")
         return f"{{scheme: hmac, header: {header}, secrets: [{_secret(name)}]}}   # look up what it signs, and how", True
     token = _first_header(seen, _TOKEN)
     if token:
         why.append(f"{token} looks like a shared token")
-        return "none   # see how its token can be checked: " + token, True
+        return f"{{scheme: token, header: {token}, secrets: [{_secret(name)}]}}", True
+    if "authorization" in seen.headers:
+        why.append("it has an Authorization header, whose value is never kept")
+        return f'{{scheme: basic, secrets: ["{_variable(name, "USER")}:{_variable(name, "PASSWORD")}"]}}   # for a bearer token: scheme: token, header: Authorization, prefix: "Bearer "', True
     why.append("there is no signature that we know the look of")
     return "none   # anybody can send; ask the sender for a signature, or set allow_ips", False
 

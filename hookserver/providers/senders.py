@@ -34,7 +34,7 @@ BY_HEADER: tuple[tuple[str, str], ...] = (
     ("x-dropbox-signature", "dropbox"), ("typeform-signature", "typeform"), ("calendly-webhook-signature", "calendly"),
     ("x-zendesk-webhook-signature", "zendesk"), ("x-amz-sns-message-type", "sns"), ("x-xero-signature", "xero"),
     ("x-atlassian-webhook-identifier", "jira"), ("x-vercel-signature", "vercel"), ("x-webflow-signature", "webflow"),
-    ("x-anet-signature", "authorize-net"), ("x-goog-channel-token", "google-calendar"), ("x-goog-channel-id", "google-calendar"),
+    ("x-anet-signature", "authorizenet"), ("x-goog-channel-token", "google-calendar"), ("x-goog-channel-id", "google-calendar"),
     ("webhook-signature", "standard"),
 )
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from hookserver.core.bodies import payload_of
 from hookserver.core.records import Record, raw_body
 from hookserver.errors import CorruptionError, Refused
 from hookserver.services.checks import Check, checks_of, is_json
@@ -88,7 +89,7 @@ class Detail(Summary, frozen=True):
 
     ``raw_text`` is the body when it is UTF-8, else ``raw_base64``; each None when it is too long to show. ``older`` and
     ``newer`` are the ids of the events beside it in the log, None at its ends; ``channel`` and ``uid`` whom it tells of, ``asset`` which one.
-    ``to``: the destinations chosen when it came; ``routes``: what each of today's routes says of it; ``to_today``: what
+    ``fields``: those of a form. ``to``: the destinations chosen when it came; ``routes``: what each of today's routes says of it; ``to_today``: what
     follows from that.
     """
 
@@ -99,6 +100,7 @@ class Detail(Summary, frozen=True):
     to: list[str]
     key: str | None
     payload_text: str | None
+    fields: dict | None
     raw_text: str | None
     raw_base64: bytes | None
     curl: str | None
@@ -213,6 +215,7 @@ class Events:
         return Detail(
             **msgspec.structs.asdict(summary_of(record)), method=record.method, path=record.path, headers=headers,
             checks=checks_of(record), to=record.to, key=record.key, payload_text=pretty, raw_text=text,
+            fields=payload_of(record) if shown and not is_json(record) else None,
             raw_base64=body if shown and text is None else None, channel=channel, uid=uid, asset=asset_of(record),
             routes=verdicts, to_today=to_today, older=self._beside(record.seq, -1), newer=self._beside(record.seq, 1),
             curl=curl_command(self._base_url, record.method, record.path, headers, body, record.id) if record.method else None)

@@ -14,9 +14,11 @@ import msgspec
 
 from hookserver.config.model import RouteRule
 from hookserver.core.conditions import Step, Subject
-from hookserver.core.jsonstrict import BadJSON, parse
 from hookserver.core.records import iso_ms
+from hookserver.core.requests import InboundRequest
 from hookserver.errors import CorruptionError, Refused
+from hookserver.providers.bodies import Body, read_body
+from hookserver.providers.receiver import JSON_ONLY, Unfit
 from hookserver.services.routing import Routing, RouteVerdict, joined, subject_of
 from hookserver.services.summaries import event_in
 from hookserver.store.reader import Progress, Reader
@@ -30,7 +32,7 @@ _NOTHING = Subject("", "", "", {}, None)
 
 
 class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A request that never came. ``body`` is the text of one; ``headers``: name -> value."""
+    """A request that never came. ``body`` is the text of one, of the kind that its Content-Type says; ``headers``: name -> value."""
 
     source: str = ""
     type: str = ""
@@ -101,11 +103,11 @@ class RouteReport:
 
     def attempt(self, sample: Sample) -> Tried:
         """What the routes say of a sample. Raises Refused (bad_json)."""
-        try:
-            payload = parse(sample.body.encode()) if sample.body.strip() else None
-        except BadJSON as error:
-            raise Refused("bad_json", f"The sample is not the JSON that is taken from senders: {error}.") from None
-        subject = Subject(sample.source, sample.type, sample.client, joined(sample.headers.items()), payload)
+        request = InboundRequest("POST", "/", "", list(sample.headers.items()), sample.body.encode(), sample.client, sample.client, 0)
+        body = read_body(request, JSON_ONLY) if sample.body.strip() else Body(None, False)
+        if type(body) is Unfit:
+            raise Refused(body.code, body.message)
+        subject = Subject(sample.source, sample.type, sample.client, joined(sample.headers.items()), body.value)
         verdicts = self._routing.explain(subject)
         return Tried(verdicts, tuple(dict.fromkeys(name for verdict in verdicts if verdict.matched for name in verdict.to)))
 

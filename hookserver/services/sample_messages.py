@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain
+from typing import Any
 
 import msgspec
 
@@ -13,7 +14,7 @@ from hookserver.config import Config, Source
 from hookserver.config.frameio import FrameioSource
 from hookserver.config.model import AcrcloudSource, GenericSource
 from hookserver.core.requests import InboundRequest
-from hookserver.core.schemes.sending import signed, spoilt
+from hookserver.core.schemes.sending import private_key, signed, spoilt
 from hookserver.providers import frameio
 from hookserver.providers.samples.catalogue import maker_of
 from hookserver.providers.samples.review import Reviews
@@ -28,9 +29,10 @@ class Unsendable(ValueError):
     """No samples can be signed for this source; the text says why, without a secret."""
 
 
-def sample_messages(config: Config, source: Source, *, bad: bool = False, seed: int | None = None,
+def sample_messages(config: Config, source: Source, *, bad: bool = False, private: bytes | None = None, seed: int | None = None,
                     now: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> Iterator[Message]:
-    """Messages without end, each made and signed when it is taken. ``bad``: with another secret. ``now``: Unix milliseconds.
+    """Messages without end, each made and signed when it is taken. ``bad``: with another secret. ``private``: the key of a sender whose
+    public key is all that a source has, as ``private_key`` reads it. ``now``: Unix milliseconds.
 
     Raises Unsendable.
     """
@@ -38,15 +40,19 @@ def sample_messages(config: Config, source: Source, *, bad: bool = False, seed: 
     writer = _WRITERS.get(type(source))
     if writer is None:
         raise Unsendable(f"there are no samples of {source.type} sources")
-    make = writer(config, source, luck, bad)
+    try:
+        key = None if private is None else private_key(private)
+    except ValueError as problem:
+        raise Unsendable(f"the private key {problem}") from None
+    make = writer(config, source, luck, bad, key)
     return chain([make()], iter(make, None))    # what cannot be signed is told now
 
 
-def _generic(config: Config, source: GenericSource, luck: Luck, bad: bool) -> Callable[[], Message]:
+def _generic(config: Config, source: GenericSource, luck: Luck, bad: bool, private: Any) -> Callable[[], Message]:
     make, url = maker_of(source.preset, source.event_type, source.key), source.public_url or (config.server.site_url or "") + source.path
     if source.scheme is not None and not source.keys:
         raise Unsendable(f"the secret of source {source.name} is not made yet; `hookserver serve` makes it at its first start")
-    key = source.keys[0] if source.keys else None
+    key = private or (source.keys[0] if source.keys else None)
 
     def message() -> Message:
         request = _request(source.path, make(luck), luck.ms)
@@ -59,7 +65,7 @@ def _generic(config: Config, source: GenericSource, luck: Luck, bad: bool) -> Ca
     return message
 
 
-def _frameio(config: Config, source: FrameioSource, luck: Luck, bad: bool) -> Callable[[], Message]:
+def _frameio(config: Config, source: FrameioSource, luck: Luck, bad: bool, private: Any) -> Callable[[], Message]:
     if source.verify != "none" and not source.secrets:
         raise Unsendable(f"the secret of source {source.name} is not made yet; `hookserver serve` makes it at its first start")
     reviews = Reviews(luck)
@@ -71,7 +77,7 @@ def _frameio(config: Config, source: FrameioSource, luck: Luck, bad: bool) -> Ca
     return message
 
 
-def _acrcloud(config: Config, source: AcrcloudSource, luck: Luck, bad: bool) -> Callable[[], Message]:
+def _acrcloud(config: Config, source: AcrcloudSource, luck: Luck, bad: bool, private: Any) -> Callable[[], Message]:
     if not source.callback_tokens:
         raise Unsendable(f"the callback token of source {source.name} is not made yet; `hookserver serve` makes it at its first start")
     path = f"{source.path.rstrip('/')}/{source.callback_tokens[0].decode()}{'x' * bad}"

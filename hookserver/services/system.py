@@ -78,7 +78,7 @@ class System:
             "status": self.status(), "config": masked(config), "store": self._store(), "dedup": parts.dedup.stats(),
             "checkpoint": parts.projection.checkpointed(), "segments": self._segments(),
             "rejections": parts.rejections.counts(parts.clock()), "upkeep": parts.upkeep.stats(), "tasks": parts.work.stats(),
-            **({"tunnel": tunnel} if (tunnel := parts.tunnel.info()) else {}),
+            **{name: value for name, value in (("tunnel", parts.tunnel.info()), ("registered", parts.tunnel.registered())) if value},
             "warnings": [*config.warnings, *self.warnings()]}
 
     def _lag(self) -> dict:
@@ -123,6 +123,9 @@ class System:
         yield Figure("memory_bytes", "resident memory", "gauge",
                      {(kind,): size for kind, size in memory().items() if size is not None}, ("kind",))
         yield from parts.work.figures()
+        if (tunnel := parts.tunnel.info()) and tunnel["is_healthy"] is not None:
+            yield Figure("tunnel_up", "1 while the tunnel is connected", "gauge", one(tunnel["is_healthy"]))
+            yield Figure("tunnel_starts", "starts of the tunnel's program", "counter", one(tunnel["starts"]))
         for name, value in numbers(parts.dedup.stats()):
             yield Figure(f"dedup_{name}", f"dedup index: {name}", "gauge", one(value))
         for name, value in numbers(parts.projection.stats()):

@@ -6,11 +6,17 @@ import pytest
 
 from tests.browser import hostile
 from tests.browser.conftest import running_server
+from tests.running import CONF
+
+
+CONF = CONF + """\
+  shop: {{type: generic, verify: none, content_types: form, event_type: payload.what}}
+"""
 
 
 @pytest.fixture
 def server(tmp_path):
-    with running_server(tmp_path) as running:
+    with running_server(tmp_path, text=CONF) as running:
         yield running
 
 
@@ -36,3 +42,10 @@ def test_a_path_without_a_source(server, open_page):
     page.has("A source for it")
     page.has("probably github")
     page.fits("a rejection with a draft at 320")
+    # an event that is a form
+    event = client.ask("POST", "/hooks/shop", b"what=sold&size=S&size=XL&%3Cb%3E=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E",
+                       Content_Type="application/x-www-form-urlencoded").json["id"]
+    page.go(f"#/events/{event}")
+    page.has("A form; conditions and templates see its fields")
+    assert page.count("table.headers tbody tr") == 4 and "<img src=x" in page.text("table.headers")
+    page.fits("a form at 320")

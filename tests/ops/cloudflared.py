@@ -1,7 +1,7 @@
 """A stand-in for cloudflared, run as a program of its own: it says, serves and ends as the real one does, without any network.
 
 ``placed`` puts it somewhere as an executable. What it does stands in ``behaviour.json`` beside it, read anew when it matters:
-``host`` of the quick tunnel · ``end``: exit code, at once · ``limited``: the service says 429 · ``ready``: whether it is connected ·
+``host`` of the quick tunnel · ``end``: exit code, at once, after saying ``say`` · ``limited``: the service says 429 · ``ready``: whether it is connected ·
 ``metrics``: false = no metrics server · ``quick``: false = a version without /quicktunnel · ``json``: lines are JSON objects ·
 ``flood``: bytes of chatter on standard error · ``deaf``: SIGTERM is not heard · ``child``: starts another deaf process in a session of its own ·
 ``edge``: a port at which it takes the requests that Cloudflare would pass on. Each start is a line in ``calls.jsonl``.
@@ -138,7 +138,7 @@ def main() -> None:
         os.setsid()
         time.sleep(600)
     if "end" in now:
-        say("ERR", "Couldn't start tunnel", error="it was told to")
+        say("ERR", now.get("say", "Couldn't start tunnel"), error="it was told to")
         sys.exit(now["end"])
     origin = opened(now, words)
     if now["metrics"]:

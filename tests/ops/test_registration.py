@@ -20,7 +20,7 @@ from hookserver.providers.frameio import sign
 from hookserver.services.frameio_simulator import FrameioSimulator
 from tests.ops.cloudflared import behave, calls, placed
 from tests.ops.test_tunnel import SOON, hurry, info, reach  # noqa: F401 hurry is a fixture
-from tests.process import until
+from tests.process import ServerProcess, until
 from tests.running import Client, Running, write_conf
 
 CONF = """\
@@ -92,6 +92,8 @@ def test_it_follows_the_tunnel_and_knows_each_secret_at_once(serve, frameio, tmp
     told = caplog.text + json.dumps(info(running)) + running.client(running.token).get("/webhook-status").body.decode()
     told += running.client(running.token).get("/api/system").body.decode()
     assert not [secret for secret in (*first["secrets"], *second["secrets"], "the-api-token") if secret in told]
+    checked = ServerProcess(tmp_path).run("check").stdout
+    assert "secret from Frame.io, kept in" in checked and "tunnel (quick)" in checked and second["secrets"][0] not in checked
     running.stop()
     for file in running.data.rglob("*"):
         if file.is_file() and file.name != "review.webhook":

@@ -15,7 +15,7 @@ from hookserver import config
 from hookserver.core.requests import InboundRequest
 from hookserver.providers.drafts import draft
 from hookserver.providers.presets import PRESETS
-from hookserver.providers.senders import BY_AGENT, BY_HEADER
+from hookserver.providers.senders import BY_AGENT, BY_HEADER, BY_MEMBER
 
 CANARY = "canary-0123456789-canary"
 
@@ -47,6 +47,12 @@ def loaded(folder, text: str, secret: str = "0123456789abcdef0123456789abcdef"):
     file.chmod(0o600)
     [source] = config.load(file, env=Anything(secret)).sources.values()
     return source
+
+
+def test_each_preset_can_be_told_by_something():
+    """But for those that have a type of source of their own, and variants of another one."""
+    named = {name for _, name in (*BY_HEADER, *BY_AGENT)} | {name for *_, name in BY_MEMBER}
+    assert set(PRESETS) - named <= {"agora", "frameio", "gitlab-signed", "hubspot-v1", "hubspot-v2"}
 
 
 @pytest.mark.parametrize("header,name", BY_HEADER)
@@ -97,7 +103,10 @@ def test_a_signature_is_recognised_by_its_look(tmp_path, headers, algorithm, enc
     (inbound(body=b"<a/>", Content_Type="text/xml; charset=utf-8"), ["content_types: xml", "verify: none"]),
     (inbound(method="PUT"), ["methods: [PUT]"]), (inbound("/hooks/123"), ['  "123":']), (inbound("/hooks/no"), ['  "no":']),
     (inbound("/wp-login.php"), ["  wp-login-php:", "path: /wp-login.php"]), (inbound("/%2e%2e/x"), ["# its path is none"]),
-    (inbound(X_Api_Token=CANARY), ["X-Api-Token"]), (inbound(body=b"\xff\xfe"), ["verify: none"]),
+    (inbound(X_Api_Token=CANARY), ["verify: {scheme: token, header: X-Api-Token, secrets"]), (inbound(Authorization=CANARY), ['secrets: ["${NEW_USER}:${NEW_PASSWORD}"]']),
+    (inbound(X_New_Signature="t=1700000000,v1=aa,v0=bb"), ['list: {name: v1}, signed: "{timestamp}.{body}", timestamp: {part: t}']),
+    (inbound(X_GitHub_Event="push", Content_Type="application/x-www-form-urlencoded"), ["content_types: [json, form]"]),
+    (inbound(X_Slack_Signature="v0=0", Content_Type="application/x-www-form-urlencoded"), ["preset: slack"]), (inbound(body=b"\xff\xfe"), ["verify: none"]),
 ])
 def test_blocks(tmp_path, request_, lines):
     found = draft(request_)

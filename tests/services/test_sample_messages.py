@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from itertools import islice
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from hookserver.providers.generic import UNTYPED
 from hookserver.providers.presets import PRESETS
@@ -14,8 +18,16 @@ from hookserver.services.senders import Connection
 from tests.running import Running, write_conf
 
 SITE = "https://hooks.example.com"
+SEED = bytes(range(32))
+POINT = Ed25519PrivateKey.from_private_bytes(SEED).public_key().public_bytes_raw()
+CURVE = ec.derive_private_key(7, ec.SECP256R1())
+WHSEC = "whsec_" + b64encode(SEED).decode()
 #: How the secrets of a preset are written, where it is not any text.
-SECRETS: dict[str, str] = {}
+SECRETS = {"discord": POINT.hex(), "telnyx": b64encode(POINT).decode(), "standard": WHSEC, "svix": WHSEC, "gitlab-signed": WHSEC, "postmark": '"user:password"',
+           "sendgrid": b64encode(CURVE.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()}
+#: The private keys of those that have a public one.
+PRIVATE = {"discord": SEED.hex().encode(), "telnyx": b64encode(SEED), "whpk": b"whsk_" + b64encode(SEED),
+           "sendgrid": CURVE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())}
 OTHERS = """\
   review: {type: frameio, secrets: [a-secret-for-tests]}
   scans: {type: acrcloud, callback_token: a-token-for-the-tests}
@@ -27,6 +39,7 @@ OTHERS = """\
     dedup: {key: [header.X-Id, "payload.ids[1]", query.n]}
   hashed: {type: generic, verify: {scheme: hash, header: X-Sum, signed: "{secret}{method}{url}{body}", secrets: [a-secret-for-tests]}, event_type: header.X-Kind}
   passed: {type: generic, verify: {scheme: basic, secrets: ["user:a-secret-for-tests"]}, event_type: query.kind}
+  whpk: {type: generic, verify: {preset: standard, secrets: ["whpk_@POINT@"]}}
   asked: {type: generic, verify: {scheme: token, field: query.token, secrets: [a-secret-for-tests]}}
 """
 SENT = 3
@@ -35,22 +48,22 @@ SENT = 3
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     lines = [f"  {name}: {{type: generic, verify: {{preset: {name}, secrets: [{SECRETS.get(name, 'a-secret-for-tests')}]}}}}" for name in PRESETS]
-    text = f"server: {{host: 127.0.0.1, port: 0, site_url: '{SITE}'}}\nlimits: {{rate: 100000/s}}\nsources:\n" + "\n".join([*lines, OTHERS])
+    text = f"server: {{host: 127.0.0.1, port: 0, site_url: '{SITE}'}}\nlimits: {{rate: 100000/s}}\nsources:\n" + "\n".join([*lines, OTHERS.replace("@POINT@", b64encode(POINT).decode())])
     running = Running(write_conf(tmp_path_factory.mktemp("samples"), text=text.replace("{", "{{").replace("}", "}}")))
     yield running
     running.stop()
 
 
 def test_every_sample_is_taken_and_understood(server):
-    connection, untyped = Connection(server.app.url), {"unsigned", "asked"}
+    connection = Connection(server.app.url)
     for source in server.config.sources.values():
-        answers = [connection.call(message) for message in islice(sample_messages(server.config, source, seed=7), SENT)]
+        answers = [connection.call(message) for message in islice(sample_messages(server.config, source, seed=7, private=PRIVATE.get(source.name)), SENT)]
         assert all(status in range(200, 300) for status, _ in answers), (source.name, answers)
     connection.close()
     taken = [event for event in server.lines() if event["kind"] == "event.received" and event["provider"] != "hookserver"]
     for name, source in server.config.sources.items():
         events = [event for event in taken if event["source"] == name]
-        assert len(events) == SENT and (name in untyped or UNTYPED not in {event["type"] for event in events}), name
+        assert len(events) == SENT and (UNTYPED in {event["type"] for event in events}) == (getattr(source, "event_type", None) == ()), name
         if getattr(source, "key", ()):
             assert len({event["key"] for event in events if event["key"]}) == SENT, name
 
@@ -59,7 +72,7 @@ def test_none_is_taken_with_another_secret(server):
     connection, before = Connection(server.app.url), len(server.lines())
     for source in server.config.sources.values():
         if not source.unsigned:
-            status, answer = connection.call(next(sample_messages(server.config, source, bad=True)))
+            status, answer = connection.call(next(sample_messages(server.config, source, bad=True, private=PRIVATE.get(source.name))))
             assert status in (401, 403), (source.name, status, answer)
     connection.close()
     assert len(server.lines()) == before

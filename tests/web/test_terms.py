@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from hookserver.cli import main
 from tests.running import Running, write_conf
 
 CONF = """\
@@ -65,6 +66,9 @@ def test_a_form_is_seen_as_its_fields_and_kept_byte_for_byte(running):
     assert (kept["type"], kept["key"], kept["to"], kept["raw"], kept["payload"]) == ("sold", '["7"]', ["ci"], body.decode(), None)
     shown = admin.get(f"/api/events/{kept['id']}").json
     assert shown["to_today"] == ["ci"] and shown["routes"][0]["matched"]
+    assert shown["fields"] == {"event": "sold", "id": "7", "item": "cup", "size": ["S", "XL"], "note": "a b&"} and shown["payload_text"] is None
+    tried = admin.post("/api/routes/try", {"source": "shop", "headers": dict(shown["headers"]), "body": shown["raw_text"]}).json
+    assert tried["to"] == ["ci"] and tried["routes"][0]["steps"][0]["actual"] == '"cup"'
     told = {check["check"]: check["detail"] for check in shown["checks"]}
     assert told["content"] == "a form of 5 fields" and told["filter"] == "not dropped" and "JSON" not in told
     assert admin.get(f"/api/events/{kept['id']}/raw").body == body
@@ -153,6 +157,23 @@ def test_what_does_not_fit_the_schema_is_refused_with_the_place(running):
     assert client.ask("POST", "/hooks/orders", b"<a/>", Content_Type="text/xml").json["error"]["hint"] == "the body is neither JSON nor a form."
     assert client.post("/hooks/orders", {"type": "ping"}).status == 200     # what is dropped need not fit
     assert [check["check"] for check in refused(running, "schema_mismatch")["checks"] if check["ok"] is False] == ["schema"]
+
+
+def test_the_command_line_tells_of_it_too(running, capsys):
+    running.client().ask("POST", "/hooks/shop", b"event=told&id=told", **FORM)
+    running.client().ask("POST", "/hooks/unheard-of", b'{"type": "x"}', X_GitHub_Event="push")
+    conf = str(running.config.file)
+    assert main(["explain", "-c", conf, newest(running)["id"]]) == 0
+    assert "a form of 2 fields" in capsys.readouterr().out
+    assert main(["explain", "-c", conf, refused(running, "unmatched")["id"]]) == 0
+    assert "verify: {preset: github," in capsys.readouterr().out
+    assert main(["check", "-c", conf]) == 0
+    said = capsys.readouterr().out
+    for line in ("by POST, PUT, GET only", "of */*+json, application/json, application/x-www-form-urlencoded, text/plain", "only from 192.0.2.0/24, 2001:db8::/32",
+                 "some are dropped, on conditions", "payloads have to fit a schema", "a success is answered 204"):
+        assert line in said, said
+    assert main(["check", "-c", conf, "--since", "1d"]) == 0
+    assert "Nothing would be different" in capsys.readouterr().out
 
 
 def test_the_configuration_is_shown(running):

@@ -20,7 +20,12 @@ class Listed(msgspec.Struct, frozen=True):
     equals: str = "="
 
     def entries(self, text: str) -> list[tuple[str, str]] | None:
-        """(name, value) of each entry, empty ones left out; None when there are more than MAX_MARKS."""
+        """(name, value) of each entry, empty ones left out; None when there are more than MAX_MARKS.
+
+        A header that came twice is joined with a comma. Where that separates nothing, it is no list.
+        """
+        if "," in text and self.separator != "," and self.equals != ",":
+            return []
         found = text.split(self.separator, MAX_MARKS)
         if len(found) > MAX_MARKS:
             return None

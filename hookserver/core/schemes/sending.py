@@ -17,30 +17,52 @@ import msgspec
 from hookserver.core.fields import Field
 from hookserver.core.records import iso_ms
 from hookserver.core.requests import InboundRequest
-from hookserver.core.schemes.marks import encode
+from hookserver.core.schemes.marks import decode, encode
+from hookserver.core.schemes.publickeys import PublicKeyScheme
 from hookserver.core.schemes.reading import Reading
 from hookserver.core.schemes.scheme import Scheme
 from hookserver.core.schemes.signature import SignatureScheme
 from hookserver.core.schemes.stamps import UNITS, Stamp
+from hookserver.core.schemes.standard import StandardScheme
 from hookserver.core.schemes.tokens import AUTHORIZATION, BasicScheme, TokenScheme
 
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def signed(scheme: Scheme, key: Any, request: InboundRequest, url: str = "") -> InboundRequest:
-    """``key`` is what ``scheme.prepare`` made; ``url`` the address as the sender knows it.
-
-    Raises ValueError for a scheme whose key can only check.
+    """``key`` is what ``scheme.prepare`` made, or where that can only check, what ``private_key`` made; ``url`` the address as the
+    sender knows it. Raises ValueError, in words for people, for a key that cannot sign.
     """
     signer = _SIGNERS.get(type(scheme))
     if signer is None:
-        raise ValueError("has a key that can only check signatures")
+        raise ValueError("signs in a way that cannot be imitated")
     return signer(scheme, key, request, url)
 
 
 def spoilt(key: Any) -> Any:
     """Another key of the same kind."""
-    return key + b"x"
+    if isinstance(key, bytes):
+        return key + b"x"
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+    return ec.generate_private_key(key.curve) if hasattr(key, "curve") else ed25519.Ed25519PrivateKey.generate()
+
+
+def private_key(text: bytes) -> Any:
+    """The key that signs what a public key checks: PEM, or the 32 bytes of ed25519 in hex, in base64, or behind ``whsk_``. Raises ValueError."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    text = text.strip()
+    if text.startswith(b"-----BEGIN"):
+        try:
+            return load_pem_private_key(text, None)
+        except (TypeError, ValueError):
+            raise ValueError("is no private key in PEM, without a password") from None
+    raw = decode(text.removeprefix(b"whsk_").decode("ascii", "replace"), "hex" if len(text) == 64 else "base64")
+    if raw is None or len(raw) not in (32, 64):
+        raise ValueError("is no private key of ed25519")
+    return Ed25519PrivateKey.from_private_bytes(raw[:32])
 
 
 def _signature(scheme: SignatureScheme, key: bytes, request: InboundRequest, url: str) -> InboundRequest:
@@ -54,11 +76,27 @@ def _signature(scheme: SignatureScheme, key: bytes, request: InboundRequest, url
     content = scheme.signed.fill(Reading(request, url), timestamp=time, id=id, secret=key)
     if content is None:
         raise ValueError("signs a text that this request would make ambiguous")
-    digest = hmac.digest(key, content, scheme.algorithm) if scheme.method == "hmac" else hashlib.new(scheme.algorithm, content).digest()
-    mark = scheme.prefix + encode(digest, scheme.encoding)
+    mark = scheme.prefix + encode(_proof(scheme, key, content), scheme.encoding)
     if scheme.listed is not None:
         mark = scheme.listed.separator.join(f"{name}{scheme.listed.equals}{value}" for name, value in [*entries, (scheme.listed.name, mark)])
     return put(request, scheme.field, mark)
+
+
+def _proof(scheme: SignatureScheme, key: Any, content: bytes) -> bytes:
+    if isinstance(key, bytes):
+        return hmac.digest(key, content, scheme.algorithm) if scheme.method == "hmac" else hashlib.new(scheme.algorithm, content).digest()
+    if not hasattr(key, "sign"):
+        raise ValueError("has a public key, which only checks signatures; name the private one with --key FILE")
+    if not hasattr(key, "curve"):
+        return key.sign(content)
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    return key.sign(content, ECDSA(SHA256()))
+
+
+def _standard(scheme: StandardScheme, key: Any, request: InboundRequest, url: str) -> InboundRequest:
+    return _signature(scheme.v1 if isinstance(key, bytes) else scheme.v1a, key, request, url)
 
 
 def _token(scheme: TokenScheme, key: bytes, request: InboundRequest, url: str) -> InboundRequest:
@@ -69,7 +107,8 @@ def _basic(scheme: BasicScheme, key: bytes, request: InboundRequest, url: str) -
     return put(request, AUTHORIZATION, "Basic " + b64encode(key).decode())
 
 
-_SIGNERS: dict[type, Callable[..., InboundRequest]] = {SignatureScheme: _signature, TokenScheme: _token, BasicScheme: _basic}
+_SIGNERS: dict[type, Callable[..., InboundRequest]] = {
+    SignatureScheme: _signature, PublicKeyScheme: _signature, StandardScheme: _standard, TokenScheme: _token, BasicScheme: _basic}
 
 
 def _timed(stamp: Stamp, request: InboundRequest) -> tuple[InboundRequest, str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from hookserver.core.fields import Field
+from hookserver.core.fields import ABSENT, Field
 from hookserver.core.schemes.keys import RAW, KeyForm
 from hookserver.core.schemes.marks import MAX_MARKS, Listed, decode
 from hookserver.core.schemes.reading import Reading, label
@@ -69,11 +69,18 @@ class SignatureScheme(msgspec.Struct, frozen=True):
             return missing(self.stamp.name if time is None else label(self.id))
         found = self._proven(reading, keys, marks, time, id)
         if found is not None and self.stamp is not None:
-            time = time or self._time(reading, entries)
-            wrong = missing(self.stamp.name) if time is None else self.stamp.judge(time, reading.request.at_ms)
+            wrong = self._wrong_time(time or self._time(reading, entries), reading)
             if wrong is not None:
                 return wrong
         return matched(found, len(keys), label(self.field))
+
+    def _wrong_time(self, time: str | None, reading: Reading) -> Verdict | None:
+        stamp = self.stamp
+        if time is not None:
+            return stamp.judge(time, reading.request.at_ms)
+        if stamp.field is not None and stamp.field.root == "payload" and reading.find(stamp.field) is ABSENT:
+            return None     # the body is signed, so it is the sender who left it out: a shape that nobody knows
+        return missing(stamp.name)
 
     def _time(self, reading: Reading, entries: Sequence[tuple[str, str]]) -> str | None:
         """The time as it was sent; None when it is not there, or more than once."""

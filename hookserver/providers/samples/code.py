@@ -91,4 +91,4 @@ def webflow(luck: Luck) -> Sample:
         "submittedAt": luck.iso, "id": luck.hex(24), "formId": luck.hex(24)}})
 
 
-MAKERS: dict[str, Maker] = {"github": github, "gitlab": gitlab, "jira": jira, "linear": linear, "vercel": vercel, "webflow": webflow}
+MAKERS: dict[str, Maker] = {"github": github, "gitlab": gitlab, "gitlab-signed": gitlab, "jira": jira, "linear": linear, "vercel": vercel, "webflow": webflow}

@@ -64,9 +64,25 @@ def sns(luck: Luck) -> Sample:
 def jobs(luck: Luck) -> Sample:
     """What our own job service tells a client at a job's end."""
     total, failed = luck.number(1, 40), luck.choice((0, 0, 0, 1))
-    return sent({"job_id": luck.uuid(), "status": "completed" if not failed else "partially_completed" if total > 1 else "failed", "timestamp": luck.iso,
+    return sent({"job_id": luck.uuid(), "status": "completed" if not failed else "partially_completed" if total > 1 else "failed",
+                 "timestamp": luck.iso,
                  "total_lots": total, "completed_lots": total - failed, "failed_lots": failed, "results_available": total > failed},
                 {"User-Agent": "Generation-Service/1.0"})
+
+
+def agora(luck: Luck) -> Sample:
+    """docs.agora.io, "Receive notifications about channel events": somebody has joined. The type agora makes whole calls."""
+    return sent({"noticeId": f"{luck.digits(10)}:{luck.digits(5)}:103", "productId": 1, "eventType": 103, "notifyMs": luck.ms,
+                 "sid": luck.hex(32).upper(),
+                 "payload": {"channelName": luck.choice(PROJECTS), "uid": int(luck.digits(9)), "platform": 7, "clientSeq": luck.ms, "ts": luck.second,
+                             "account": ""}}, content_type="application/json;charset=utf-8")
+
+
+def frameio(luck: Luck) -> Sample:
+    """AdobeDocs/frameio-api, "Webhooks": ids and nothing more. The type frameio follows whole films."""
+    return sent({"account": {"id": luck.uuid()}, "project": {"id": luck.uuid()}, "resource": {"id": luck.uuid(), "type": "file"},
+                 "type": luck.choice(("file.created", "file.ready", "file.updated")), "user": {"id": luck.uuid()}, "workspace": {"id": luck.uuid()}},
+                {"User-Agent": "Frame.io V4 API"})
 
 
 def standard(luck: Luck) -> Sample:
@@ -78,4 +94,4 @@ def standard(luck: Luck) -> Sample:
 
 MAKERS: dict[str, Maker] = {"typeform": typeform, "calendly": calendly, "dropbox": dropbox, "google-calendar": google_calendar, "graph": graph,
                             "sns": sns,
-                            "jobs": jobs, "standard": standard, "svix": standard}
+                            "agora": agora, "frameio": frameio, "jobs": jobs, "standard": standard, "svix": standard}

@@ -94,5 +94,4 @@ def hubspot(luck: Luck) -> Sample:
 
 
 MAKERS: dict[str, Maker] = {"slack": slack, "discord": discord, "twilio": twilio, "telnyx": telnyx, "zoom": zoom, "meta": meta, "intercom": intercom,
-                            "zendesk": zendesk,
-                            "hubspot": hubspot}
+                            "zendesk": zendesk, "hubspot": hubspot, "hubspot-v1": hubspot, "hubspot-v2": hubspot}

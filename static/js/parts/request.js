@@ -15,6 +15,14 @@ export function headerTable(pairs) {
       h("td", null, text === "[redacted]" ? h("span", { class: "quiet", title: "Credentials are not stored" }, "[redacted]") : sent(text, { class: "mono" }))))));
 }
 
+/** The fields of a form or a query: name -> text, or a list of texts. */
+export function fieldTable(fields) {
+  return h("table", { class: "rows headers" },
+    h("thead", null, h("tr", null, h("th", { scope: "col" }, "Field"), h("th", { scope: "col" }, "Value"))),
+    h("tbody", null, Object.entries(fields).flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((text) => h("tr", null,
+      h("th", { scope: "row" }, sent(name, { class: "mono" })), h("td", null, sent(text, { class: "mono" })))))));
+}
+
 /** Each check with its verdict: [{check, ok, detail}]; `ok` is null for one that was not made. */
 export function checkList(items) {
   if (!items.length) return h("p", { class: "quiet small pad" }, "No check was recorded.");

@@ -9,7 +9,7 @@ import { tabs } from "../parts/controls.js";
 import { icon } from "../parts/icons.js";
 import { textBlock } from "../parts/json.js";
 import { channelLink, userLink } from "../parts/people.js";
-import { checkList, headerTable, hexBlock } from "../parts/request.js";
+import { checkList, fieldTable, headerTable, hexBlock } from "../parts/request.js";
 import { typeName } from "../parts/rows.js";
 import { sourceTag } from "../parts/sources.js";
 import { Panel, section, skeleton } from "../parts/states.js";
@@ -30,6 +30,7 @@ function stepLink(id, label, name, key) {
 const tooLong = (event) => event.size > 0 && event.raw_text === null && event.raw_base64 === null;
 
 function payloadTab(event) {
+  if (event.fields) return h("div", null, h("p", { class: "small quiet said" }, "A form; conditions and templates see its fields as payload.name."), fieldTable(event.fields));
   if (event.payload_text === null || event.payload_text === undefined) {
     return h("p", { class: "soft" }, tooLong(event) ? "The body is too long to be shown here; the raw body can be downloaded." : "The body is not JSON; it is kept byte for byte. See the raw body.");
   }

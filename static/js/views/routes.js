@@ -84,7 +84,7 @@ function tryBox(page) {
       type.value = event.type;
       client.value = event.client ?? "";
       headers.value = (event.headers ?? []).map(([name, text]) => `${name}: ${text}`).join("\n");
-      body.value = event.payload_text ?? "";
+      body.value = event.payload_text ?? event.raw_text ?? "";
       attempt();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -94,7 +94,7 @@ function tryBox(page) {
 
   const form = h("form", { class: "try-form", onsubmit: (event) => { event.preventDefault(); attempt(); } },
     source.root, field("Type", type), field("Address of the sender", client),
-    field("Headers, one on a line", headers, "wide"), field("Body (JSON)", body, "wide"),
+    field("Headers, one on a line", headers, "wide"), field("Body (JSON, or what its Content-Type says)", body, "wide"),
     h("div", { class: "acts wide" }, h("button", { class: "button primary" }, "Try"), h("button", { type: "button", class: "button", onclick: () => load() }, "Take the newest event")));
   return {
     root: section("Try a sample", { side: h("span", { class: "small quiet" }, "Nothing is kept or sent") }, h("div", { class: "try" }, form, result)),

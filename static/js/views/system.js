@@ -5,12 +5,13 @@ import { fill, h, sent } from "../dom.js";
 import { bytes, count, millis, percent, span } from "../format.js";
 import { Panel, section, skeleton } from "../parts/states.js";
 import { details, fact, facts, value } from "../parts/value.js";
+import { tunnelCard } from "../parts/tunnel.js";
 import { warningList } from "../parts/warnings.js";
 import { textBlock } from "../parts/json.js";
 import { moment, time } from "../times.js";
 
 const REFRESH_MS = 10_000;
-const OWN_PLACE = new Set(["warnings", "segments", "config"]);
+const OWN_PLACE = new Set(["warnings", "segments", "config", "tunnel", "registered"]);
 const ORDER = ["store", "dedup", "checkpoint", "rejections", "upkeep", "loop_lag_ms", "memory", "versions"];
 const SHOWN_ELSEWHERE = new Set(["by_cause", "last_hour_by_cause"]);
 const IN_WORDS = { p50: "median" };
@@ -74,6 +75,7 @@ function drawn(system) {
   return [
     warningList(system.warnings), headline(system),
     h("div", { class: "tiles gap" },
+      tunnelCard(system.tunnel, system.registered),
       groups.map(([key, item]) => section(titled(key), details(Object.entries(item).filter(([name]) => !SHOWN_ELSEWHERE.has(name)).map(([name, one]) => [titled(name), told(name, one, key)])))),
       loose.length ? section("Process", details(loose.map(([key, item]) => [titled(key), told(key, item)]))) : null),
     h("div", { class: "stack gap" }, segmentTable(system.segments),

@@ -73,6 +73,12 @@ def test_anything_else_in_a_list_is_refused(header, code, part):
     assert not verdict.ok and verdict.code == code and part in verdict.text
 
 
+def test_a_list_of_another_kind_does_not_go_on_in_a_second_header():
+    scheme = replace(LIST, listed=Listed("v1", ";"))
+    right = f"t={NOW};v1={mac(b'1700000000.' + BODY)}"
+    assert ask(scheme, {"Sig": right}).ok and not ask(scheme, {"Sig": f"t={NOW};v1={'0' * 64},{right}"}).ok
+
+
 @pytest.mark.parametrize("offset,code", [
     (0, None), (-300, None), (300, None), (-301, "timestamp_outside"), (301, "timestamp_outside"), (-86400, "timestamp_outside")])
 def test_a_time_outside_of_the_tolerance_is_refused(offset, code):
@@ -103,7 +109,7 @@ def test_milliseconds_and_words():
 
 def test_a_time_in_the_payload_is_looked_at_after_the_signature():
     scheme = SignatureScheme(field("header.Sig"), stamp=Stamp(field("payload.at"), unit="ms", past=60, future=60))
-    for body, code in ((b'{"at":1700000000000}', None), (b'{"at":1700000061000}', "timestamp_outside"), (b'{"at":1.5}', "signature_missing"), (b"{}", "signature_missing")):
+    for body, code in ((b'{"at":1700000000000}', None), (b'{"at":1700000061000}', "timestamp_outside"), (b'{"at":1.5}', "signature_missing"), (b'{"at":"soon"}', "bad_timestamp"), (b"{}", None)):
         assert ask(scheme, {"Sig": mac(body)}, body).code == code
     assert ask(scheme, {"Sig": mac(b"x")}, b"{").code == "signature_mismatch"
 
