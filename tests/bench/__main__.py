@@ -1,7 +1,7 @@
 """``python -m tests.bench``: measures the budgets of the design, as ratios within one run, and prints the README's table.
 
 A figure in times of another program is the median of rounds in turn, A B A B; a figure in seconds
-holds for this machine only. Subjects: accept, deliver, rebuild, start, memory, pages, search, checkpoint.
+holds for this machine only. Subjects: accept, deliver, feeds, rebuild, start, memory, pages, search, checkpoint.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import accept, checkpoint, deliver, memory, pages, search, start
+from tests.bench import accept, checkpoint, deliver, feeds, memory, pages, search, start
 from tests.bench.report import Row, as_json, markdown
 from tests.bench.stage import Stage
 
@@ -24,7 +24,7 @@ def rebuild(stage: Stage) -> list[Row]:
     return [stage.rebuilt] if stage.rebuilt else []
 
 
-SUBJECTS = {"accept": accept.measure, "deliver": deliver.measure, "rebuild": rebuild, "start": start.measure, "memory": memory.measure,
+SUBJECTS = {"accept": accept.measure, "deliver": deliver.measure, "feeds": feeds.measure, "rebuild": rebuild, "start": start.measure, "memory": memory.measure,
             "pages": pages.measure, "search": search.measure, "checkpoint": checkpoint.measure}
 SIZES = {"k": 1_000, "M": 1_000_000}
 
