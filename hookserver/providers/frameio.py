@@ -10,24 +10,24 @@ Pure.
 from __future__ import annotations
 
 import hashlib
-import hmac
-import re
+from functools import lru_cache
 
 import msgspec
 
 from hookserver.core.asset_words import DELETED, label_of, read_event
 from hookserver.core.records import iso_ms
 from hookserver.core.requests import Answer, InboundRequest
-from hookserver.core.signatures import MISSING, NOT_CHECKED, Verdict
+from hookserver.core.schemes.reading import Reading
+from hookserver.core.schemes.sending import signed
+from hookserver.core.schemes.signature import SignatureScheme
+from hookserver.core.signatures import NOT_CHECKED
+from hookserver.providers.presets import PRESETS
 from hookserver.providers.receiver import JSON_ONLY, Examined, Unfit, compact, parse_body, refusal_of, stored
 
 NAME = "frameio"
 DETAILS = "details"     # the task that asks the API what an event is about
 UNTYPED = "event"
-SIGNATURE, TIME = "X-Frameio-Signature", "X-Frameio-Request-Timestamp"
-
-_SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
-_DIGEST = re.compile(r"v0=([0-9a-fA-F]{64})", re.ASCII)
+SCHEME = PRESETS[NAME].scheme
 
 
 class Frameio(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ class Frameio(msgspec.Struct, frozen=True):
         """Signature first, JSON only of what is authentic; of any shape."""
         if request.method == "GET":
             return _information(request)
-        verdict = NOT_CHECKED if self.secrets is None else check(request, self.secrets, self.tolerance)
+        verdict = NOT_CHECKED if self.secrets is None else _scheme(self.tolerance).check(Reading(request), self.secrets)
         if not verdict.ok:
             return refusal_of(verdict, self.reject_status if verdict.code != "bad_timestamp" else None)
         key = hashlib.sha256(request.body).hexdigest()
@@ -76,6 +76,12 @@ class Frameio(msgspec.Struct, frozen=True):
         return stored(event, duplicate)
 
 
+@lru_cache(maxsize=16)
+def _scheme(tolerance: float) -> SignatureScheme:
+    """How Frame.io signs, with a time that may be so many seconds off, either way."""
+    return msgspec.structs.replace(SCHEME, stamp=msgspec.structs.replace(SCHEME.stamp, past=tolerance, future=tolerance))
+
+
 def title(payload: dict) -> str:
     """One line that says what an event is about."""
     said = read_event(payload)
@@ -91,24 +97,5 @@ def _information(request: InboundRequest) -> Answer:
 
 
 def sign(body: bytes, secret: bytes, second: int) -> dict[str, str]:
-    """The headers that Frame.io puts on a body at a Unix second: the mirror of ``check``."""
-    return {TIME: str(second), SIGNATURE: "v0=" + hmac.digest(secret, b"v0:%d:%b" % (second, body), "sha256").hex()}
-
-
-def check(request: InboundRequest, secrets: tuple[bytes, ...], tolerance: float) -> Verdict:
-    """Whether the request was signed with one of ``secrets``, at a time that is not far off."""
-    given, time = request.header(SIGNATURE), request.header(TIME)
-    if given is None or time is None:
-        return MISSING
-    if not _SECONDS.fullmatch(time):
-        return Verdict(False, f"{TIME} is not a plain number of seconds", code="bad_timestamp")
-    found = _DIGEST.fullmatch(given.strip(" \t"))
-    if found is None:
-        return Verdict(False, f"{SIGNATURE} is not v0= and 64 hex digits", code="signature_mismatch")
-    wanted, signed = bytes.fromhex(found[1]), b"v0:%b:%b" % (time.encode(), request.body)
-    matched = [place for place, secret in enumerate(secrets, 1) if hmac.compare_digest(hmac.digest(secret, signed, "sha256"), wanted)]
-    if not matched:
-        return Verdict(False, f"{SIGNATURE} matches no secret ({len(secrets)} tried)", code="signature_mismatch")
-    if abs(request.at_ms / 1000 - int(time)) > tolerance:
-        return Verdict(False, f"{TIME} is more than {tolerance:g} s off", code="signature_mismatch")
-    return Verdict(True, f"{SIGNATURE} matches secret {matched[0]} of {len(secrets)}", secret=matched[0] - 1)
+    """The headers that Frame.io puts on a body at a Unix second."""
+    return dict(signed(SCHEME, secret, InboundRequest("POST", "", "", (), body, "", "", second * 1000)).headers)

@@ -41,7 +41,7 @@ def comment_path(said: Said, account: str) -> str:
 
 def _quoted(part: str) -> str:
     """One part of a path. What would climb out of its place names nothing."""
-    return quote(part, safe="") if part not in (".", "..") else "%2E"
+    return quote(part, safe="") if part not in (".", "..") else "-"
 
 
 def read_comment(answer: object) -> dict[str, str] | None:

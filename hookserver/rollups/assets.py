@@ -30,7 +30,7 @@ NAME = "assets"
 VERSION = 1
 
 KEPT = 2000
-HISTORY = 60
+HISTORY = 40
 TYPES = 100                 # types of event that are counted apart
 OTHER = "(other)"
 STATUS = "asset.status"     # the type of what is announced

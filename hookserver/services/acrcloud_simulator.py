@@ -159,7 +159,7 @@ class AcrCloudSimulator:
             return _invalid("data_type", "The selected data type is invalid.")
         digest = hashlib.sha256(url.encode()).digest()
         name = said.get("name") if isinstance(said.get("name"), str) else urlsplit(url).path.rpartition("/")[2] or url
-        word = f"simulate:{url.rpartition('#simulate:')[2]}".encode() if "#simulate:" in url else b""
+        word = f"simulate:{parse_qs(urlsplit(url).query).get('simulate', [''])[0]}".encode()     # as a file may say in its first line
         return self._store(name, f"audio_url:{url}", said["data_type"], word, digest, 60 + digest[1])
 
     def _store(self, name: str, uri: str, data_type: str, beginning: bytes, digest: bytes, duration: float) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 
@@ -21,6 +21,8 @@ from hookserver.rollups.assets import LOOK, STATUS, Assets
 from hookserver.services.asset_rows import TOP, AssetRows, Place
 
 UNKNOWN = Status("", "UNKNOWN")
+IN_LISTS = ("source", "id", "kind", "name", "project", "word", "changed_at", "last_at", "events", "comments", "deleted")
+SHOWN = tuple(name for name in Asset.__struct_fields__ if name not in ("history", "left_out", "judged", "by"))
 
 
 class AssetDesk:
@@ -40,13 +42,16 @@ class AssetDesk:
         """
         fits = self._fitting(source, q)
         live = [asset for asset in reversed(self._fold().live.values()) if fits(asset)]
-        counts = Counter(self.status(asset.source, asset.word).key for asset in live)
+        words = Counter((asset.source, asset.word) for asset in live)
+        counts: Counter[str] = Counter()
+        for (name, word), count in words.items():
+            counts[self.status(name, word).key] += count
 
         def wanted(asset: Asset) -> bool:
-            return status in (None, self.status(asset.source, asset.word).key)
+            return status is None or status == self.status(asset.source, asset.word).key
         rows, following = await self._page([asset for asset in live if wanted(asset)], limit, cursor, lambda asset: fits(asset) and wanted(asset))
-        return {"assets": [self.view(asset) for asset in rows], "next": following, "sources": list(self._sources),
-                "statuses": [{"status": one.key, "label": one.label, "count": counts[one.key]} for one in self._columns(live)]}
+        return {"assets": [self._brief(asset) for asset in rows], "next": following, "sources": list(self._sources),
+                "statuses": [{"status": one.key, "label": one.label, "count": counts[one.key]} for one in self._columns(words)]}
 
     async def _page(self, live: list[Asset], limit: int, cursor: str | None, accept: Callable[[Asset], bool]) -> tuple[list[Asset], str | None]:
         first = int(cursor[1:]) if cursor and re.fullmatch("l[0-9]{1,6}", cursor, re.ASCII) else 0 if cursor is None else None
@@ -99,10 +104,12 @@ class AssetDesk:
     def view(self, asset: Asset) -> dict:
         """An asset as readers see it."""
         status = self.status(asset.source, asset.word)
-        shown = msgspec.to_builtins(asset)
-        for name in ("history", "left_out", "judged", "by", "word"):
-            del shown[name]
-        return {"status": status.key, "label": status.label, "word": asset.word} | shown
+        return {"status": status.key, "label": status.label} | {name: getattr(asset, name) for name in SHOWN}
+
+    def _brief(self, asset: Asset) -> dict:
+        """An asset in a list."""
+        status = self.status(asset.source, asset.word)
+        return {"status": status.key, "label": status.label} | {name: getattr(asset, name) for name in IN_LISTS}
 
     def worded(self, told: Announcement) -> Announcement:
         """A change of status in the words of conf.yaml. The fold, which has no configuration, has told it in those that are built in."""
@@ -119,10 +126,10 @@ class AssetDesk:
         return {"at": moment.at, "what": moment.what, "status": status.key if status else None, "label": status.label if status else None,
                 "id": moment.id, "user": moment.user, "text": moment.text}
 
-    def _columns(self, assets: list[Asset]) -> list[Status]:
+    def _columns(self, words: Iterable[tuple[str, str]]) -> list[Status]:
         """The columns of the board: the known ones, those of conf.yaml, then what else there is."""
         configured = [status for source in self._sources.values() for status in source.statuses.values()]
-        there = [self.status(asset.source, asset.word) for asset in assets]
+        there = [self.status(source, word) for source, word in words]
         named = {status.key: status for status in reversed([*configured, *[Status(word, label) for word, label in LABELS.items()], *there])}
         order = dict.fromkeys([*LABELS, *[status.key for status in configured], *[status.key for status in there]])
         return [named[key] for key in order]

@@ -100,6 +100,33 @@ export function post(path, body, { signal } = {}) {
   });
 }
 
+function answered(upload) {
+  let answer = null;
+  try { answer = JSON.parse(upload.responseText); } catch { /* a proxy's page, or nothing */ }
+  if (upload.status >= 200 && upload.status < 300 && answer) return answer;
+  if (upload.status === 401) hooks.unauthorised();
+  const error = answer?.error ?? {};
+  throw new ApiError("answer", typeof error.message === "string" ? error.message : `The server answered ${upload.status}.`,
+    { status: upload.status, code: String(error.code ?? ""), hint: typeof error.hint === "string" ? error.hint : "", retryAfter: Number(upload.getResponseHeader("Retry-After")) || null });
+}
+
+/** POST of a file in a form, parsed. `progress(sent, total)` while it goes: `fetch` does not tell. No limit of time. */
+export function sendFile(path, params, file, { signal, progress }) {
+  return new Promise((resolve, reject) => {
+    const upload = new XMLHttpRequest();
+    const body = new FormData();
+    body.append("file", file);
+    upload.open("POST", address(path, params));
+    upload.setRequestHeader("Accept", "application/json");
+    upload.upload.onprogress = (event) => progress(event.loaded, event.total);
+    upload.onload = () => { try { resolve(answered(upload)); } catch (error) { reject(error); } };
+    upload.onerror = () => reject(new ApiError("network", "The upload broke off."));
+    upload.onabort = () => reject(new ApiError("aborted", "No longer wanted."));
+    signal?.addEventListener("abort", () => upload.abort(), { once: true });
+    upload.send(body);
+  });
+}
+
 const mappings = { names: null, pending: null };
 
 /** `/api/mappings`, fetched once; a failure is not remembered. */

@@ -26,6 +26,8 @@ import { showOverview } from "./views/overview.js";
 import { showRejection } from "./views/rejection.js";
 import { showRejections } from "./views/rejections.js";
 import { showRoutes } from "./views/routes.js";
+import { showSong } from "./views/song.js";
+import { showSongs } from "./views/songs.js";
 import { showSystem } from "./views/system.js";
 import { showTask } from "./views/task.js";
 import { showUser } from "./views/user.js";
@@ -43,6 +45,8 @@ function routes() {
   route("routes", showRoutes, { nav: "routes" });
   route("jobs", showJobs, { nav: "jobs" });
   route("jobs/:id", showJob, { nav: "jobs" });
+  route("songs", showSongs, { nav: "songs" });
+  route("songs/:id", showSong, { nav: "songs" });
   route("assets", showAssets, { nav: "assets" });
   route("assets/:source/:id", showAsset, { nav: "assets" });
   route("agora", showChannels, { nav: "agora" });

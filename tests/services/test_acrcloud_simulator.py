@@ -87,7 +87,7 @@ def test_the_result_is_posted_and_posted_again(simulator):
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     simulator.callback_url = f"http://127.0.0.1:{server.server_address[1]}/there?token=x"
     try:
-        _, value, _ = ask(simulator, "POST", FILES, json.dumps({"url": "https://x.example/s.mp3#simulate:silent", "data_type": "audio_url"}).encode())
+        _, value, _ = ask(simulator, "POST", FILES, json.dumps({"url": "https://x.example/s.mp3?simulate=silent", "data_type": "audio_url"}).encode())
         until(lambda: len(came) == 2, seconds=5, what="the callback, twice")
     finally:
         simulator.callback_url = None
