@@ -98,11 +98,12 @@ export function h(tag, attributes, ...children) {
   return node;
 }
 
-/** A link out of the dashboard, to an https address that somebody else has named; what is none stays text. */
-export function outerLink(url, label, { class: extra = "" } = {}) {
+/** A link out of the dashboard, to an https address (with `plain`, to an http one, too) that somebody else has named; what is none stays text. */
+export function outerLink(url, label, { class: extra = "", plain = false } = {}) {
   let target = null;
   try { target = new URL(url); } catch { /* then it is no address */ }
-  if (target?.protocol !== "https:" || target.username || target.password) return sent(String(url));
+  const schemes = plain ? ["https:", "http:"] : ["https:"];
+  if (!schemes.includes(target?.protocol) || target.username || target.password) return sent(String(url));
   const node = h("a", { class: `outer ${extra}`, target: "_blank", rel: "noopener noreferrer", title: `Opens ${target.host}` }, label);
   node.setAttribute("href", target.href);
   node.append(svg("svg", { viewBox: "0 0 20 20", class: "icon", "aria-hidden": "true" }, svg("path", { d: "M8 4.500H4.500v11h11V12M11 4h5v5M16 4l-7.500 7.500" })));

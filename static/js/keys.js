@@ -3,7 +3,7 @@
 import { showKeys } from "./parts/shell.js";
 import { go, here } from "./router.js";
 
-const PLACES = { o: "#/", e: "#/events", r: "#/rejections", d: "#/deliveries", t: "#/routes", j: "#/jobs", m: "#/songs", f: "#/assets", a: "#/agora", s: "#/system" };
+const PLACES = { o: "#/", e: "#/events", r: "#/rejections", d: "#/deliveries", t: "#/routes", j: "#/jobs", m: "#/songs", f: "#/assets", l: "#/feeds", a: "#/agora", s: "#/system" };
 const GO_MS = 1200;
 let goUntil = 0;
 

@@ -18,6 +18,7 @@ import { showDeliveries } from "./views/deliveries.js";
 import { showDestination } from "./views/destination.js";
 import { showEvent } from "./views/event.js";
 import { showEvents } from "./views/events.js";
+import { showFeeds } from "./views/feeds.js";
 import { showInbox } from "./views/inbox.js";
 import { showJob } from "./views/job.js";
 import { showJobs } from "./views/jobs.js";
@@ -49,6 +50,7 @@ function routes() {
   route("songs/:id", showSong, { nav: "songs" });
   route("assets", showAssets, { nav: "assets" });
   route("assets/:source/:id", showAsset, { nav: "assets" });
+  route("feeds", showFeeds, { nav: "feeds" });
   route("agora", showChannels, { nav: "agora" });
   route("agora/:app", showChannels, { nav: "agora" });
   route("agora/:app/channel/:channel", showChannel, { nav: "agora" });

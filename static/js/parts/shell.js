@@ -7,12 +7,12 @@ import { announce } from "./copy.js";
 import { icon } from "./icons.js";
 
 const VIEWS = [["overview", "Overview", "#/"], ["events", "Events", "#/events"], ["rejections", "Rejections", "#/rejections"], ["deliveries", "Deliveries", "#/deliveries"]];
-const MORE = [["routes", "Routes", "#/routes"], ["jobs", "Jobs", "#/jobs"], ["songs", "Songs", "#/songs"], ["assets", "Assets", "#/assets"], ["agora", "Agora", "#/agora"], ["system", "System", "#/system"]]; // behind a button where it is narrow
+const MORE = [["routes", "Routes", "#/routes"], ["jobs", "Jobs", "#/jobs"], ["songs", "Songs", "#/songs"], ["assets", "Assets", "#/assets"], ["feeds", "Feeds", "#/feeds"], ["agora", "Agora", "#/agora"], ["system", "System", "#/system"]]; // behind a button where it is narrow
 const THEMES = [["auto", "As the system"], ["light", "Light"], ["dark", "Dark"]];
 const STATES = { off: "Connecting", connecting: "Connecting", live: "Live", reconnecting: "Reconnecting" };
 const KEYS = [
   ["/", "Search in this view"], ["g o", "Overview"], ["g e", "Events"], ["g r", "Rejections"], ["g d", "Deliveries"],
-  ["g t", "Routes"], ["g j", "Jobs"], ["g m", "Songs (music)"], ["g f", "Assets"], ["g a", "Agora"], ["g s", "System"],
+  ["g t", "Routes"], ["g j", "Jobs"], ["g m", "Songs (music)"], ["g f", "Assets"], ["g l", "Feeds (lists)"], ["g a", "Agora"], ["g s", "System"],
   ["j  k", "Next, previous row"], ["[  ]", "Older, newer event"], ["?", "These keys"], ["Esc", "Leave a field, close a dialog"],
 ];
 
