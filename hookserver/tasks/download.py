@@ -239,8 +239,8 @@ class DownloadPerformer:
                     del marks[0]
                 progress.speed = (partial.size - marks[0][1]) / max(now - marks[0][0], 0.001)
                 await self._pace(len(piece), now)
-        except Unreachable:
-            await self._run(partial.sync)
+        except (Unreachable, asyncio.CancelledError):
+            await self._run(partial.sync)   # the next attempt, after a pause or a start, goes on from here
             raise
         if partial.note.total not in (None, partial.size):
             raise _Failed("changed", f"{partial.size} bytes came instead of {partial.note.total}", status=fetch.status)
