@@ -5,16 +5,13 @@ They come with the extra for tests; a test whose library is not there says so an
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime, timezone
 from urllib.parse import parse_qsl
 
 import pytest
 
-from hookserver.providers.presets import PRESETS
-
 from tests.contract.house import House, value_of
-from tests.contract.letters import Sent
+from tests.contract.letters import Sent, seed
 from tests.contract.sender import Sender
 from tests.contract.senders import SENDERS
 
@@ -63,7 +60,7 @@ def test_slack(house: House):
 def test_standard_webhooks(house: House, module: str, preset: str, prefix: str):
     Webhook, sender = library(module).Webhook, sender_of(preset)
     sent = house.sent(sender)
-    assert Webhook(sender.key(1)).verify(sent.body, dict(sent.headers))
+    Webhook(sender.key(1)).verify(sent.body, dict(sent.headers))    # raises, if it does not fit
     moment = datetime.fromtimestamp(house.now, timezone.utc)
     mark = Webhook(sender.key(2)).sign("msg_from_library", moment, text(sent))
     taken(house, sender, Sent([(f"{prefix}-id", "msg_from_library"), (f"{prefix}-timestamp", str(int(house.now))),
@@ -98,9 +95,8 @@ def test_discord(house: House):
     sent = house.sent(sender)
     assert verify_key(sent.body, value_of(sent, "X-Signature-Ed25519"), value_of(sent, "X-Signature-Timestamp"), sender.active(sender.key(1)))
     SigningKey = library("nacl.signing").SigningKey
-    seed = sender.seed(sender.key(2))
     time = str(int(house.now))
-    mark = SigningKey(seed).sign(time.encode() + sent.body).signature.hex()
+    mark = SigningKey(seed(sender.key(2))).sign(time.encode() + sent.body).signature.hex()
     taken(house, sender, Sent([("X-Signature-Ed25519", mark), ("X-Signature-Timestamp", time)], sent.body))
 
 
@@ -112,15 +108,14 @@ def test_paddle(house: House):
         body, content, data = sent.body, None, None
         headers = dict(sent.headers)
 
-    assert notifications.Verifier(maximum_variance=None).verify(Asked, notifications.Secret(sender.key(1)))
+    assert notifications.Verifier(maximum_variance=300).verify(Asked, notifications.Secret(sender.key(1)))
 
 
 def test_sendgrid(house: House):
     events, sender = library("sendgrid.helpers.eventwebhook").EventWebhook, sender_of("sendgrid")
     sent = house.sent(sender)
-    public = events().convert_public_key_to_ecdsa(sender.active(sender.key(1)))
-    assert events(public).verify_signature(text(sent), value_of(sent, "X-Twilio-Email-Event-Webhook-Signature"),
-                                           value_of(sent, "X-Twilio-Email-Event-Webhook-Timestamp"), public)
+    assert events(sender.active(sender.key(1))).verify_signature(
+        text(sent), value_of(sent, "X-Twilio-Email-Event-Webhook-Signature"), value_of(sent, "X-Twilio-Email-Event-Webhook-Timestamp"))
     taken(house, sender, sent)
 
 
@@ -130,7 +125,3 @@ def test_github(house: House):
     headers = {name.lower(): value for name, value in sent.headers} | {"content-type": "application/json"}
     assert Event.from_http(headers, sent.body, secret=sender.key(1)).event == "push"
     taken(house, sender, sent)
-
-
-def test_the_libraries_are_those_of_presets():
-    assert {"stripe", "slack", "github"} <= set(PRESETS)
