@@ -162,7 +162,7 @@ BAD = [
     ("sources:\n  s:\n    type: acrcloud\n    mock: yes\n    callback_token: 0123456789abcdef-x\n", 4, "sources.s.mock", "true or false"),
     ("sources: {s: {type: agora, reject_status: 403, apps: {a: {verify: none}}}}\n", 1, "sources.s.reject_status",
      "belongs to type generic"),
-    ("sources: {s: {type: generic, schema: a.json, verify: none}}\n", 1, "sources.s.schema", "this version does not have schema"),
+    ("sources: {s: {type: generic, schema: a.json, verify: none}}\n", 1, "sources.s.schema", "there is no file"),
     ("feeds: []\n", 1, "feeds", "this version does not have feeds"),
     ("sources: {s: {type: agora, apps: {a/b: {verify: none}}}}\n", 1, "sources.s.apps.a/b", "letters"),
     ("sources: {s: {type: agora, apps: {12345: {verify: none}}}}\n", 1, "sources.s.apps", "quotes"),
