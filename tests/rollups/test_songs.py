@@ -228,7 +228,9 @@ json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats
 @given(json_values)
 def test_results_of_any_shape_are_read(value):
     raw = msgspec.Raw(msgspec.json.encode(value))
-    facts = read_results(raw).facts
+    found = read_results(raw)
+    assert (found is None) == (not isinstance(value, dict))
+    facts = Facts() if found is None else found.facts
     assert set(facts.counts) == set(facts.tops) <= {"music", "cover_songs", "custom_files"}
     assert all(top.score is None or 0 <= top.score <= 100 for top in facts.tops.values()) and (facts.ai is None or 0 <= facts.ai <= 1)
     file = read_file(raw)
