@@ -43,7 +43,7 @@ def test_the_api_is_asked_for_the_file_of_the_event_or_of_its_song():
     api = AcrCloudSimulator(token=TOKEN, container="12", delay=0.05)
     try:
         request = urllib.request.Request(f"{api.url}/api/fs-containers/12/files", json.dumps(
-            {"data_type": "audio_url", "url": "https://a.example/x.mp3#simulate:match"}).encode(),
+            {"data_type": "audio_url", "url": "https://a.example/x.mp3?simulate=match"}).encode(),
             {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"})
         with urllib.request.urlopen(request) as answer:
             file = json.load(answer)["data"]["id"]
