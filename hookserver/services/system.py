@@ -57,7 +57,7 @@ class System:
         """What somebody should look at; the configuration's own warnings are not among them."""
         parts = self._parts
         return [text for text in (parts.log.error, parts.dedup.error, *parts.projection.warnings(),
-                                *parts.upkeep.warnings(), *parts.work.targets.warnings(), *parts.tunnel.warnings()) if text]
+                                *parts.upkeep.warnings(), *parts.work.targets.warnings(), *parts.tunnel.warnings(), *parts.frameio.warnings()) if text]
 
     # -- pages -----------------------------------------------------------------------------------
 
