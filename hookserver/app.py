@@ -185,17 +185,17 @@ class App:
         self.log.start(loop)
         base = base_url(config, self.port)
         # Of what a source has to do: each has ``lanes`` for the engine, and ``close()``.
-        frameio = FrameioHouse(config, projection=self.projection, append=self.log.append, clock=self.clock)
         self.feeds = FeedHouse(config, fold=lambda: self.projection.meanings["files"], clock=self.clock)
+        self.frameio = FrameioHouse(config, projection=self.projection, append=self.log.append, clock=self.clock)
         self.uploads = UploadHouse.of(config, self.projection, append=self.log.append, clock=self.clock, own=self.url, base=base,
                                       choose=lambda *event: self.intake.reception.routing.choose(*event))
         self.songs = SongHouse(config, projection=self.projection, reader=self.reader, append=self.log.append, clock=self.clock,
                                apis=self.uploads.apis if self.uploads else None)
-        self.houses: list = [frameio, self.feeds, self.songs, *([self.uploads] if self.uploads else [])]
+        self.houses: list = [self.frameio, self.feeds, self.songs, *([self.uploads] if self.uploads else [])]
         self.jobs = None if config.jobs is None else JobHouse(config, projection=self.projection, reader=self.reader, token=self.token, base=base)
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
                                 background=self.background, performers=Performers(), more=[*(self.jobs.lanes if self.jobs else ()), *[lane for house in self.houses for lane in house.lanes]])
-        self.background.every("assets", LOOK_EVERY, frameio.watch)
+        self.background.every("assets", LOOK_EVERY, self.frameio.watch)
         self.system = System(self)
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")

@@ -9,7 +9,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from hookserver.config import AgoraSource, Config, Source, tree
+from hookserver.config import AcrcloudSource, AgoraSource, Config, Source, tree
 from hookserver.config.registered import kept_file
 from hookserver.core.times import format_ms, parse_ms
 from hookserver.services.reception import Reception
@@ -78,8 +78,10 @@ def overview(conf: Config) -> list[str]:
     for source in conf.sources.values():
         lines += ["", f"source {source.name} ({source.type}); duplicates are known for {long_spell(source.dedup_window)}"]
         for name, url in hook_urls(conf, source):
-            signed = "unsigned requests are taken" if name in source.unsigned else \
-                "signed; secret from " + " or ".join(origins.get((source.name, name), []))
+            from_where = " or ".join(origins.get((source.name, name), []))
+            signed = "unsigned requests are taken" if name in source.unsigned else f"signed; secret from {from_where}"
+            if isinstance(source, AcrcloudSource):
+                signed = f"and its token behind it, from {from_where}; `hookserver acrcloud callback-url` prints both"
             lines += columns([(f"app {name}" if isinstance(source, AgoraSource) else "path", url), ("", signed)])
         lines += columns([("", line) for line in source.terms.words()])
     lines += sending(conf) + reached(conf)
@@ -163,10 +165,11 @@ def secret_scalars(root: tree.Table):
     sources = root.entries.get("sources")
     for source, settings in sources.entries.items() if sources else ():
         apps, verify = settings.entries.get("apps"), settings.entries.get("verify")
-        own = settings if "secrets" in settings.entries else verify
+        own = settings if {"secrets", "callback_token"} & settings.entries.keys() else verify
         for name, holder in apps.entries.items() if apps else [(source, own)]:
-            secrets = holder.entries.get("secrets") if isinstance(holder, tree.Table) else None
-            for scalar in secrets.items if secrets else ():
+            entries = holder.entries if isinstance(holder, tree.Table) else {}
+            secrets = entries.get("secrets") or entries.get("callback_token")
+            for scalar in secrets.items if isinstance(secrets, tree.Listing) else [secrets] if secrets else ():
                 yield source, name, scalar
 
 

@@ -62,8 +62,8 @@ def warnings(values: dict) -> list[str]:
     types = {source.type for source in values["sources"].values()} | ({"feed"} if values["feeds"] else set())
     found += [f"notify.on: nothing tells {type}, because no source is of the type {TYPES[type]}"
               for type in values["notify"].on if TYPES[type] not in (None, *types)]
-    taken = {path for source in values["sources"].values() for path in source.paths.values()}
-    found += [f"tunnel.paths: {path} belongs to no source" for path in values["tunnel"].paths if values["tunnel"].enabled and path not in taken]
+    taken = {path.rstrip("/") for source in values["sources"].values() for path in source.paths.values()}
+    found += [f"tunnel.paths: {path} belongs to no source" for path in values["tunnel"].paths if values["tunnel"].enabled and path.rstrip("/") not in taken]
     used = {name for route in values["routes"] for name in route.to} | {*values["notify"].to}
     return found + [f"destinations.{name}: no route leads here, and notify does not name it"
                     for name in values["destinations"] if name not in used]

@@ -38,44 +38,44 @@ class RotatingLog:
     def write(self, data: bytes) -> None:
         """Append. A file is closed at the end of a line, when it has its size."""
         with self._lock:
-            cut = data.rfind(b"\n") + 1
-            if cut and self._written + cut >= self._size:
-                self._append(data[:cut])
-                self._rotate()
-                data = data[cut:]
-            self._append(data)
+            try:
+                self._open()
+                cut = data.rfind(b"\n") + 1
+                if cut and self._written + cut >= self._size:
+                    self._append(data[:cut])
+                    data = data[cut:]
+                    self._rotate()
+                if data:
+                    self._open()
+                    self._append(data)
+            except OSError as error:
+                if not self.lost:
+                    log.warning("the tunnel's log cannot be written file=%s error=%s", self.path, error.strerror)
+                self.lost += len(data)
+                self._close()
 
     def close(self) -> None:
         """The next ``write`` opens it again."""
         with self._lock:
             self._close()
 
+    def _open(self) -> None:
+        if self._descriptor is None:
+            self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            self._written = os.fstat(self._descriptor).st_size
+
     def _append(self, data: bytes) -> None:
-        if not data:
-            return
-        try:
-            if self._descriptor is None:
-                self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-                self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-                self._written = os.fstat(self._descriptor).st_size
-            taken = os.write(self._descriptor, data)
-            self._written += taken
-            self.lost += len(data) - taken
-        except OSError as error:
-            if not self.lost:
-                log.warning("the tunnel's log cannot be written file=%s error=%s", self.path, error.strerror)
-            self.lost += len(data)
-            self._close()
+        taken = os.write(self._descriptor, data)
+        self._written += taken
+        self.lost += len(data) - taken
 
     def _rotate(self) -> None:
         self._close()
-        try:
-            for number in range(self._files - 1, 0, -1):
-                elder = self.path if number == 1 else self._elder(number - 1)
-                if elder.exists():
-                    os.replace(elder, self._elder(number))
-        except OSError as error:
-            log.warning("the tunnel's log cannot be rotated file=%s error=%s", self.path, error.strerror)
+        for number in range(self._files - 1, 0, -1):
+            elder = self.path if number == 1 else self._elder(number - 1)
+            if elder.exists():
+                os.replace(elder, self._elder(number))
 
     def _elder(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")

@@ -133,8 +133,10 @@ class Tunnel:
         ready = await self._ask(metrics, "/ready")
         connected = ready.status == 200 if ready.status is not None else findings.connected
         if self.settings.type == "quick" and connected:
-            quick = await self._ask(metrics, "/quicktunnel")
-            self.url = quick_address(quick.excerpt) or findings.url
+            told = quick_address((await self._ask(metrics, "/quicktunnel")).excerpt)
+            if told and findings.url and told != findings.url:      # then it is somebody else who answers at that port
+                self.trouble, told, connected = f"port {metrics} names another address than cloudflared's own log", "", False
+            self.url = told or (findings.url if connected else "")
             connected = bool(self.url)
         if connected:
             self._reachable()

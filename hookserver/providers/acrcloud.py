@@ -49,13 +49,23 @@ def type_of(value: object) -> str:
     return said(value.get("state"), value.get("status"))
 
 
+def title(payload: dict) -> str:
+    """One line that says what an event is about: ``x.mp3: ready``."""
+    name = next((text for key in ("name", "file_id", "song") if isinstance(text := payload.get(key), str) and text), "a file")
+    name = "".join(char if char.isprintable() else " " for char in name[:200])
+    if "song" in payload:
+        return f"{name}: handed in"
+    known = type_of(payload)
+    return name if known == UNKNOWN else f"{name}: {known.removeprefix('file.').replace('_', ' ')}"
+
+
 def brings_results(value: dict) -> bool:
     """Whether the results are in the callback, as JSON or as JSON within a string."""
     for name in ("results", "result"):
         results = value.get(name)
         if isinstance(results, str):
-            results = results.strip().removeprefix("{").lstrip(" \t\r\n}")
-        if isinstance(results, (dict, str)) and results:
+            results = parse_body(results.encode())
+        if isinstance(results, dict) and results:
             return True
     return False
 
@@ -133,5 +143,6 @@ def _is_token(part: str) -> bool:
 
 def _stated(value: dict) -> object:
     """The state as it was sent; what is none of a number or a text does not tell two callbacks apart."""
-    state = value.get("state", value.get("status"))
+    state = value.get("state")
+    state = value.get("status") if state is None else state
     return state if isinstance(state, (int, str)) else None

@@ -25,10 +25,12 @@ def read_body(request: InboundRequest, types: frozenset[str]) -> Body | Unfit:
 
     What says that it is JSON, or says nothing at a source of JSON alone, is strict JSON or refused. A form is seen as an object of
     its fields, and so is the query of a GET without a body. All else may be JSON (some senders call it text/plain) or need not be.
+    A source that takes everything takes nothing, too, whatever it is called: Google says JSON of its empty bodies.
     """
     content_type = request.header("content-type")
     media = media_type(content_type)
-    if is_json_type(media) or not media and JSON in types and ANY not in types and (request.body or request.method != "GET"):
+    empty = not request.body and (ANY in types or not media and request.method == "GET")
+    if not empty and (is_json_type(media) or not media and JSON in types and ANY not in types):
         value = parse_body(request.body)
         return value if type(value) is Unfit else Body(value, True)
     if media != FORM and request.body:

@@ -63,7 +63,7 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
             return body
         reading.value = body.value
         for handshake in self.handshakes:
-            found = handshake.after(reading, self.keys)
+            found = handshake.after(reading, b"" if verdict.secret is None else self.keys[verdict.secret])
             if found is not None:
                 return found
         return Examined(verdict, _type(self.event_type, reading), _key(self.key, reading), body.value, is_json=body.is_json)

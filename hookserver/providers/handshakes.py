@@ -41,7 +41,7 @@ class Echo(msgspec.Struct, frozen=True):
             return Unfit("signature_mismatch", hint=f"{self.token} is none of the tokens that are set.", status=403)
         return _plain(challenge)
 
-    def after(self, reading: Reading, keys: Sequence[bytes]) -> None:
+    def after(self, reading: Reading, key: bytes) -> None:
         """It is never signed."""
 
 
@@ -59,8 +59,8 @@ class Challenge(msgspec.Struct, frozen=True):
     def before(self, reading: Reading, tokens: Sequence[bytes]) -> None:
         """It is always signed."""
 
-    def after(self, reading: Reading, keys: Sequence[bytes]) -> Answer | None:
-        """The answer; None when the request is something else."""
+    def after(self, reading: Reading, key: bytes) -> Answer | None:
+        """The answer; None when the request is something else. ``key``: the one that it was signed with."""
         found = reading.find(self.field)
         if type(found) is not type(self.value) or found != self.value:
             return None
@@ -71,7 +71,7 @@ class Challenge(msgspec.Struct, frozen=True):
             return None     # no challenge: an event like any other
         if not self.hashed:
             return _plain(text)
-        mark = hmac.digest(keys[0], text.encode("utf-8", "surrogatepass"), "sha256").hex() if keys else ""
+        mark = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
         return Answer(200, json.dumps({"plainToken": text, "encryptedToken": mark}).encode())
 
 

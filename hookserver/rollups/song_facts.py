@@ -109,12 +109,12 @@ def results_in(file: File) -> msgspec.Raw | None:
     return raw if _first(raw) == b"{" and bytes(memoryview(raw)[1:9]).strip() != b"}" else None
 
 
-def read_results(results: msgspec.Raw) -> Found:
-    """What was found, in short."""
+def read_results(results: msgspec.Raw) -> Found | None:
+    """What was found, in short; None for what is no JSON object."""
     try:
         kinds = _decode_kinds(results)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return Found(Facts())
+        return None
     counts: dict[str, int] = {}
     tops: dict[str, Top] = {}
     duration = None

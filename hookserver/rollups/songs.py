@@ -141,8 +141,8 @@ class Songs:
         """What is now known of a file. ``final``: the API has been asked, so there is no more to come of a file that is ready."""
         song = _replace(song, name=song.name or text_of(file.name), duration=song.duration or number_of(file.duration))
         results = results_in(file) if what == READY else None
-        if results is not None:
-            found = read_results(results)
+        found = None if results is None else read_results(results)
+        if found is not None:
             status = ANALYZED if found.facts != Facts() else NOTHING
             if RANK[status] >= RANK[song.status]:
                 song = _replace(_ended(song, status, entry), results=entry.seq, facts=found.facts, duration=song.duration or found.duration)

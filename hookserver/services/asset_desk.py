@@ -118,7 +118,7 @@ class AssetDesk:
         said = msgspec.json.decode(told.payload)
         before, now = (self.status(told.source, said[name]) for name in ("before", "status"))
         said |= {"status": now.key, "label": now.label, "before": before.key,
-                 "text": sentence(said["asset"], said["name"], now.label, before.key and before.label)}
+                 "text": sentence(said["asset"], said["name"], now.label, before.label if before.key not in ("", now.key) else "")}
         return msgspec.structs.replace(told, payload=msgspec.json.encode(said))
 
     def _moment(self, source: str, moment: Moment) -> dict:

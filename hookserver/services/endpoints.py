@@ -76,10 +76,9 @@ def endpoint_of_feed(feed: Feed, window: float, general: RateLimiter) -> Endpoin
 
 def tokens_of(receiver: Receiver) -> list[str]:
     """The secrets that a sender repeats as they are."""
-    if isinstance(receiver, Acrcloud):
-        found = receiver.tokens
-    else:
-        found = receiver.keys if isinstance(receiver, Generic) and isinstance(receiver.scheme, TokenScheme) else ()
+    found = receiver.tokens if isinstance(receiver, (Acrcloud, Generic)) else ()
+    if isinstance(receiver, Generic) and isinstance(receiver.scheme, TokenScheme):
+        found += receiver.keys
     return [token.decode("utf-8", "surrogateescape") for token in found]
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
 from hookserver.config.model import Config, Feed
+from hookserver.core.records import iso_ms
 from hookserver.errors import Refused, StorageUnavailable
 from hookserver.feeds.poll import Entry, Known, Polled, Poller
 from hookserver.rollups.files import SETTLED, WORK, Files
 from hookserver.services.background import Background
 from hookserver.services.intake import Intake
 from hookserver.services.endpoints import Endpoint, endpoint_of_feed
+from hookserver.services.system import Figure
 from hookserver.store.atomic import ensure_dir, write_atomically
 from hookserver.store.disk import Disk
 from hookserver.tasks.connect import Connector
@@ -31,6 +33,7 @@ log = logging.getLogger("hookserver.feeds")
 
 PORTION = 200           # entries that are written together
 PARTIAL = ".partial"    # where files lie until they are whole, in the feed's directory
+ALARMING = 3            # looks in a row without a list
 TIDY = 60.0             # seconds from one clearing of it to the next
 WINDOW = 86_400.0       # seconds for which the dedup index knows them; the fold knows them for ever
 
@@ -174,6 +177,26 @@ class FeedHouse:
     def progress(self) -> dict[str, Progress]:
         """Task -> how far its download is, of those that run."""
         return {task: progress for performer in self.performers.values() for task, progress in performer.progress.items()}
+
+    def warnings(self) -> list[str]:
+        """Feeds that have had no list for so long that it is no mere hiccup."""
+        return [f"the feed {name} has had no list since {iso_ms(state.fetched_at) if state.fetched_at else 'the start'}: {state.error}"
+                for name, state in self.states.items() if state.failures >= ALARMING]
+
+    def figures(self) -> Iterable[Figure]:
+        """For /metrics. Labels are names from the configuration."""
+        if not self.states:
+            return
+        now, label = self._clock(), ("feed",)
+        states = self.states.items()
+        yield Figure("feed_up", "1 while the list comes", "gauge", {(name,): not state.error and state.fetched_at > 0 for name, state in states}, label)
+        yield Figure("feed_age_seconds", "seconds since a list came", "gauge",
+                     {(name,): max(now - state.fetched_at, 0) / 1000 for name, state in states if state.fetched_at}, label)
+        yield Figure("feed_polls", "looks at the list", "counter", {(name,): state.polls for name, state in states}, label)
+        yield Figure("feed_files", "files, by state", "gauge", {
+            (name, state): count for name, counts in self._fold().counts.items() if name in self.states for state, count in counts.items()}, ("feed", "state"))
+        yield Figure("feed_bytes_coming", "bytes that have come of files on their way", "gauge", {
+            (name,): sum(progress.received for progress in performer.progress.values()) for name, performer in self.performers.items()}, label)
 
     async def close(self) -> None:
         """Let go of what is kept."""

@@ -40,9 +40,15 @@ class FrameioHouse:
         self._client = Client(Connector())
         self._sources = {source.name: source for source in config.sources.values() if isinstance(source, FrameioSource) and source.token}
         self._asked: dict[str, None] = {}       # events after which a second look was asked for
+        self._performers = {name: FrameioDetails(source, self._client) for name, source in self._sources.items()}
         self.lanes = [LaneSpec(
-            target=target_of(name), performer=FrameioDetails(source, self._client), retry=RetryPolicy(schedule=SCHEDULE), timeout=TIMEOUT,
-            concurrency=CONCURRENCY, breaker=Breaker(longest=120.0)) for name, source in self._sources.items()]
+            target=target_of(name), performer=performer, retry=RetryPolicy(schedule=SCHEDULE), timeout=TIMEOUT,
+            concurrency=CONCURRENCY, breaker=Breaker(longest=120.0)) for name, performer in self._performers.items()]
+
+    def warnings(self) -> list[str]:
+        """What somebody should look at."""
+        return [f"Frame.io's API refuses the token of source {name} (status {one.refused}): assets are not looked up"
+                for name, one in self._performers.items() if one.refused]
 
     async def watch(self) -> None:
         """Ask for the second looks that are due."""

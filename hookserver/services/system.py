@@ -57,7 +57,7 @@ class System:
         """What somebody should look at; the configuration's own warnings are not among them."""
         parts = self._parts
         return [text for text in (parts.log.error, parts.dedup.error, *parts.projection.warnings(),
-                                *parts.upkeep.warnings(), *parts.work.targets.warnings(), *parts.tunnel.warnings()) if text]
+                                *parts.upkeep.warnings(), *parts.work.targets.warnings(), *parts.tunnel.warnings(), *parts.frameio.warnings(), *parts.feeds.warnings()) if text]
 
     # -- pages -----------------------------------------------------------------------------------
 
@@ -123,6 +123,7 @@ class System:
         yield Figure("memory_bytes", "resident memory", "gauge",
                      {(kind,): size for kind, size in memory().items() if size is not None}, ("kind",))
         yield from parts.work.figures()
+        yield from parts.feeds.figures()
         if (tunnel := parts.tunnel.info()) and tunnel["is_healthy"] is not None:
             yield Figure("tunnel_up", "1 while the tunnel is connected", "gauge", one(tunnel["is_healthy"]))
             yield Figure("tunnel_starts", "starts of the tunnel's program", "counter", one(tunnel["starts"]))

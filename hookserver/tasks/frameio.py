@@ -40,6 +40,7 @@ class FrameioDetails:
 
     def __init__(self, source: FrameioSource, client: Client):
         self._source, self._client = source, client
+        self.refused: int | None = None     # the status with which the token was refused, until it is taken again
         self._headers = {"Authorization": f"Bearer {source.token}", "Accept": "application/json", "User-Agent": f"hookserver/{__version__}"}
 
     async def perform(self, work: Work) -> Outcome:
@@ -71,6 +72,7 @@ class FrameioDetails:
         outcome = await self._client.send(Request(
             target=target, method="GET", headers=self._headers, timeout=left, at_ms=work.at_ms, read=READ, keep=READ, patience=left,
             hide=(self._source.token,)))
+        self.refused = outcome.status if outcome.status in (401, 403) else None if outcome.ok else self.refused
         outcome = _replace(outcome, request=outcome.request | {"path": path.partition("?")[0]})
         if not outcome.ok:
             raise _Failed(outcome)

@@ -18,6 +18,12 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 from zlib import crc32
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 Headers = list[tuple[str, str]]
 
 
@@ -71,13 +77,18 @@ def stamped(pattern: str, letter: Letter, unit: str = "s") -> bytes:
     return before.replace("t", letter.time(unit)).encode() + letter.body + after.replace("t", letter.time(unit)).encode()
 
 
+def named_by(letter: Letter, headers: Headers) -> Headers:
+    """Further headers, with the letter's id where they say so."""
+    return [(name, value.replace("{id}", letter.id)) for name, value in headers]
+
+
 # -- a MAC of the body, and nothing else ----------------------------------------------------------------
 
 
 def plain(letter: Letter, *, header: str, prefix: str = "", algorithm: str = "sha256", write: Callable[[bytes], str] = bytes.hex,
           extra: Headers = ()) -> Sent:
     """GitHub, Shopify, Dropbox, Typeform, and most others."""
-    return Sent([(header, prefix + write(digest(letter.secret, letter.body, algorithm))), *extra], letter.body)
+    return Sent([(header, prefix + write(digest(letter.secret, letter.body, algorithm))), *named_by(letter, extra)], letter.body)
 
 
 def agora(letter: Letter) -> Sent:
@@ -94,9 +105,9 @@ def github(letter: Letter) -> Sent:
                  extra=[("X-GitHub-Event", "push"), ("X-GitHub-Delivery", letter.id)])
 
 
-def shopify(letter: Letter) -> Sent:
-    return plain(letter, header="X-Shopify-Hmac-SHA256", write=base64,
-                 extra=[("X-Shopify-Topic", "orders/create"), ("X-Shopify-Webhook-Id", letter.id)])
+def shop(letter: Letter, *, header: str, topic: str, delivery: str) -> Sent:
+    """Shopify, WooCommerce."""
+    return plain(letter, header=header, write=base64, extra=[(topic, "orders/create"), (delivery, letter.id)])
 
 
 def job(letter: Letter) -> Sent:
@@ -110,10 +121,10 @@ def job(letter: Letter) -> Sent:
 
 
 def timed(letter: Letter, *, header: str, time: str, pattern: str, prefix: str = "", unit: str = "s",
-          write: Callable[[bytes], str] = bytes.hex) -> Sent:
+          write: Callable[[bytes], str] = bytes.hex, extra: Headers = ()) -> Sent:
     """Slack, Zoom, Frame.io, Webflow, Zendesk: the signature in one header, its time in another."""
     mark = prefix + write(digest(letter.secret, stamped(pattern, letter, unit)))
-    return Sent([(header, mark), (time, letter.time(unit))], letter.body)
+    return Sent([(header, mark), (time, letter.time(unit)), *named_by(letter, extra)], letter.body)
 
 
 def listed(letter: Letter, *, header: str, name: str, time: str = "t", between: str = ",", pattern: str = "t.B") -> Sent:
@@ -123,18 +134,20 @@ def listed(letter: Letter, *, header: str, name: str, time: str = "t", between: 
     return Sent([(header, between.join([f"{time}={letter.time()}", *wrong, f"{name}={mark}"]))], letter.body)
 
 
-def standard(letter: Letter, *, prefix: str = "webhook") -> Sent:
+def standard(letter: Letter, *, prefix: str = "webhook", extra: Headers = ()) -> Sent:
     """Standard Webhooks 1.0.0, v1. The secret is base64 behind ``whsec_``."""
     key = b64decode(letter.secret.removeprefix("whsec_"))
     mark = base64(digest(key, f"{letter.id}.{letter.time()}.".encode() + letter.body))
     wrong = [f"v1,{base64(hashlib.sha256(b'%d' % number).digest())}" for number in range(letter.decoys)]
     return Sent([(f"{prefix}-id", letter.id), (f"{prefix}-timestamp", letter.time()),
-                 (f"{prefix}-signature", " ".join([*wrong, f"v1,{mark}"]))], letter.body)
+                 (f"{prefix}-signature", " ".join([*wrong, f"v1,{mark}"])), *extra], letter.body)
 
 
 def linear(letter: Letter) -> Sent:
     """The time is a number inside the body."""
-    body = letter.body.replace(b"{", b'{"webhookTimestamp": %s, ' % letter.time("ms").encode(), 1)
+    before, _, after = letter.body.partition(b"{")
+    comma = b"" if after.lstrip().startswith(b"}") else b","
+    body = before + b'{"webhookTimestamp": %s%s' % (letter.time("ms").encode(), comma) + after
     return Sent([("Linear-Signature", digest(letter.secret, body).hex()), ("Linear-Delivery", letter.id)], body)
 
 
@@ -177,9 +190,14 @@ def hubspot_hash(letter: Letter, *, address: bool) -> Sent:
 # -- no signature at all ------------------------------------------------------------------------------------
 
 
-def token(letter: Letter, *, header: str, extra: Headers = ()) -> Sent:
-    """GitLab, Google Calendar."""
-    return Sent([(header, letter.secret), *extra], letter.body)
+def gitlab(letter: Letter) -> Sent:
+    return Sent([("X-Gitlab-Token", letter.secret), ("X-Gitlab-Event", "Push Hook"), ("Idempotency-Key", letter.id)], letter.body)
+
+
+def google(letter: Letter) -> Sent:
+    """The body of such a notice is empty."""
+    return Sent([("X-Goog-Channel-Token", letter.secret), ("X-Goog-Resource-State", "exists"), ("X-Goog-Channel-ID", "a"),
+                 ("X-Goog-Message-Number", letter.id.rpartition("-")[2])], letter.body)
 
 
 def in_address(letter: Letter, *, name: str = "token") -> Sent:
@@ -211,27 +229,46 @@ def mailgun(letter: Letter) -> Sent:
 # -- public keys: the secret is what signs, the customer has the other half -------------------------------------
 
 
-def ed25519(letter: Letter, key, *, header: str, time: str, between: bytes = b"", write: Callable[[bytes], str] = bytes.hex) -> Sent:
-    """Discord, Telnyx. ``key`` signs."""
+def seed(secret: str) -> bytes:
+    """What a private key is made from."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def ed25519_key(secret: str) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(seed(secret))
+
+
+def ed25519_public(secret: str, write: Callable[[bytes], str] = bytes.hex) -> str:
+    """The other half, as the sender shows it."""
+    return write(ed25519_key(secret).public_key().public_bytes_raw())
+
+
+def ed25519(letter: Letter, *, header: str, time: str, between: bytes = b"", write: Callable[[bytes], str] = bytes.hex) -> Sent:
+    """Discord, Telnyx."""
     text = letter.time().encode() + between + letter.body
-    return Sent([(header, write(key.sign(text))), (time, letter.time())], letter.body)
+    return Sent([(header, write(ed25519_key(letter.secret).sign(text))), (time, letter.time())], letter.body)
 
 
-def sendgrid(letter: Letter, key) -> Sent:
-    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-    from cryptography.hazmat.primitives.hashes import SHA256
-    mark = key.sign(letter.time().encode() + letter.body, ECDSA(SHA256()))
+def p256_key(secret: str) -> ec.EllipticCurvePrivateKey:
+    return ec.derive_private_key(int.from_bytes(seed(secret)) >> 1, ec.SECP256R1())
+
+
+def p256_public(secret: str) -> str:
+    """Base64 of DER, as SendGrid shows it."""
+    return base64(p256_key(secret).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def sendgrid(letter: Letter) -> Sent:
+    mark = p256_key(letter.secret).sign(letter.time().encode() + letter.body, ec.ECDSA(hashes.SHA256()))
     return Sent([("X-Twilio-Email-Event-Webhook-Signature", base64(mark)),
                  ("X-Twilio-Email-Event-Webhook-Timestamp", letter.time())], letter.body)
 
 
 def paypal(letter: Letter, key, *, certificate: str) -> Sent:
     """``secret`` is the id of the webhook, ``certificate`` where the sender publishes its own."""
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.hashes import SHA256
     text = f"{letter.id}|{letter.time('iso')}|{letter.secret}|{crc32(letter.body)}"
     return Sent([("PAYPAL-TRANSMISSION-ID", letter.id), ("PAYPAL-TRANSMISSION-TIME", letter.time("iso")),
-                 ("PAYPAL-TRANSMISSION-SIG", base64(key.sign(text.encode(), PKCS1v15(), SHA256()))),
+                 ("PAYPAL-TRANSMISSION-SIG", base64(key.sign(text.encode(), PKCS1v15(), hashes.SHA256()))),
                  ("PAYPAL-CERT-URL", certificate), ("PAYPAL-AUTH-ALGO", "SHA256withRSA")], letter.body)
 
 
@@ -243,12 +280,10 @@ SNS_LINES = {
 
 def sns(letter: Letter, key, *, certificate: str, version: str = "2") -> Sent:
     """The body says what it is; signed are lines of some of its members."""
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.hashes import SHA1, SHA256
     value = json.loads(letter.body) | {"Timestamp": letter.time("iso").replace("Z", ".000Z"), "SignatureVersion": version,
                                        "SigningCertURL": certificate}
     text = "".join(f"{name}\n{value[name]}\n" for name in SNS_LINES[value["Type"]] if name in value)
-    mark = key.sign(text.encode(), PKCS1v15(), SHA256() if version == "2" else SHA1())
+    mark = key.sign(text.encode(), PKCS1v15(), hashes.SHA256() if version == "2" else hashes.SHA1())
     headers = [("x-amz-sns-message-type", value["Type"]), ("x-amz-sns-message-id", value["MessageId"]),
                ("Content-Type", "text/plain; charset=UTF-8")]
     return Sent(headers, json.dumps(value | {"Signature": base64(mark)}).encode())

@@ -25,8 +25,8 @@ def job(id: str) -> bytes:
 
 
 AGORA = Sender(
-    "agora", letters.agora, "Agora-Signature-V2", lambda id: odd(noticeId=id, productId=99, eventType=5, payload={}),
-    type="product_99.event_5", path="/contract/webhooks", objects=True, hex=True, weaker="Agora-Signature", kept="calls",
+    "calls", letters.agora, "Agora-Signature-V2", lambda id: odd(noticeId=id, productId=99, eventType=5, payload={}),
+    type="product_99.event_5", path="/contract/webhooks", objects=True, hex=True, weaker="Agora-Signature",
     conf={"type": "agora", "apps": {"contract": {"secrets": SECRETS}}})
 
 JOB_SERVICE = Sender(
@@ -41,12 +41,12 @@ OWN = [
 ]
 
 FRAMEIO = Sender(
-    "frameio", named(letters.timed, header="X-Frameio-Signature", time="X-Frameio-Request-Timestamp", pattern="v0:t:B", prefix="v0="),
+    "review", named(letters.timed, header="X-Frameio-Signature", time="X-Frameio-Request-Timestamp", pattern="v0:t:B", prefix="v0="),
     "X-Frameio-Signature", lambda id: odd(type="file.ready", resource={"id": id, "type": "file"}), type="file.ready",
     path="/frameio-webhook", hex=True, past=300, future=300, conf={"type": "frameio", "secrets": SECRETS})
 
 ACRCLOUD = Sender(
-    "acrcloud", letters.in_address, None, lambda id: odd(file_id=id, state=-1, cid=1, name="Zoë.mp3"), type="file.no_results",
+    "scans", letters.in_address, None, lambda id: odd(file_id=id, state=-1, cid=1, name="Zoë.mp3"), type="file.no_results",
     path="/acrcloud/webhook/file-scanning/", signs_body=False, anything=True, conf={"type": "acrcloud", "callback_token": SECRETS})
 
 OTHERS = [FRAMEIO, ACRCLOUD]

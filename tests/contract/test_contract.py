@@ -11,6 +11,7 @@ from hookserver.providers.presets import PRESETS
 
 from tests.contract.house import BODY, House, instead, request, value_of, without
 from tests.contract.letters import Sent
+from tests.contract.presets import PRESET_ROWS
 from tests.contract.sender import Sender
 from tests.contract.senders import JOB_SERVICE, SENDERS
 from tests.web.raw import connect, read_until, statuses
@@ -22,7 +23,7 @@ def all_of(condition=lambda sender: True):
 
 
 def test_no_preset_is_left_out():
-    assert set(PRESETS) <= {sender.name for sender in SENDERS}
+    assert set(PRESETS) == {row.name for row in PRESET_ROWS}
 
 
 # -- who is right --------------------------------------------------------------------------------------------
@@ -49,16 +50,19 @@ def test_a_copy_is_answered_like_the_first_one_and_kept_once(house: House, sende
     sent = house.sent(sender)
     first, again = house.deliver(sender, sent), house.deliver(sender, sent)
     assert (first.status, again.status) == (sender.accepted, sender.accepted)
-    assert again.json == first.json | {"duplicate": True}
+    assert sender.quiet or again.json == first.json | {"duplicate": True}
 
 
-@all_of(lambda sender: sender is not JOB_SERVICE)
+@all_of(lambda sender: sender is not JOB_SERVICE and not sender.strict)
 def test_what_nobody_has_ever_sent_is_kept_all_the_same(house: House, sender: Sender):
     bodies = [b'{"zz": [{"type": {"id": []}}]}', b'{"type": 7, "id": {"a": null}, "event": [1]}', b"{}"]
     bodies += [] if sender.objects else [b"[]", b' "x" ', b"0", b"null"]
-    bodies += [b"", b"a=1&b", b"<zz/>", b"\x00\xff"] if sender.anything else []
     for body in bodies:
         assert house.post(sender, body).status == sender.accepted, body
+    for body in (b"", b"a=1&b", b"<zz/>", b"\x00\xff", b"{") if sender.anything else ():
+        sent = house.sent(sender, body)
+        reply = house.deliver(sender, sent._replace(headers=[*sent.headers, ("Content-Type", "application/octet-stream")]))
+        assert reply.status == sender.accepted, body
 
 
 # -- who is wrong --------------------------------------------------------------------------------------------
@@ -69,7 +73,7 @@ def test_no_other_body_has_this_signature(house: House, sender: Sender):
     sent = house.sent(sender)
     others = [sent.body[:-1], sent.body[: len(sent.body) // 2], b"", sent.body + b" ", sent.body.replace(b"\r\n", b"\n"),
               json.dumps(json.loads(sent.body)).encode()]
-    for body in others:
+    for body in (body for body in others if body != sent.body):
         _refused(house, sender, sent._replace(body=body))
 
 
@@ -134,7 +138,10 @@ def test_a_letter_of_yesterday_is_not_taken_today(house: House, sender: Sender):
     sent = house.sent(sender)
     assert house.deliver(sender, sent).status == sender.accepted
     house.now += sender.past + 1
-    _refused(house, sender, sent)
+    try:
+        _refused(house, sender, sent)
+    finally:
+        house.now -= sender.past + 1
 
 
 # -- size and method -------------------------------------------------------------------------------------------

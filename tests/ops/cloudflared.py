@@ -2,7 +2,7 @@
 
 ``placed`` puts it somewhere as an executable. What it does stands in ``behaviour.json`` beside it, read anew when it matters:
 ``host`` of the quick tunnel · ``end``: exit code, at once, after saying ``say`` · ``limited``: the service says 429 · ``ready``: whether it is connected ·
-``metrics``: false = no metrics server · ``quick``: false = a version without /quicktunnel · ``json``: lines are JSON objects ·
+``metrics``: false = no metrics server · ``quick``: false = a version without /quicktunnel · ``says``: what that names instead · ``json``: lines are JSON objects ·
 ``flood``: bytes of chatter on standard error · ``deaf``: SIGTERM is not heard · ``child``: starts another deaf process in a session of its own ·
 ``edge``: a port at which it takes the requests that Cloudflare would pass on. Each start is a line in ``calls.jsonl``.
 """
@@ -65,7 +65,7 @@ def metrics(connection: socket.socket) -> None:
         status = 200 if now["ready"] else 503
         answer(connection, status, json.dumps({"status": status, "readyConnections": int(now["ready"]), "connectorId": "6d1c3f8a-0000-0000-0000-000000000000"}))
     elif path == "/quicktunnel" and now["quick"]:
-        answer(connection, 200, json.dumps({"hostname": "" if "run" in sys.argv else now["host"]}))
+        answer(connection, 200, json.dumps({"hostname": "" if "run" in sys.argv else now.get("says", now["host"])}))
     else:
         answer(connection, 404, "404 page not found\n")
 

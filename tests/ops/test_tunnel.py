@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from hookserver import config
 from hookserver.config.model import TunnelSettings
+from hookserver.errors import ConfigError
 from hookserver.ops import tunnel as ops
 from hookserver.ops.cloudflared import Pauses
 from hookserver.ops.tunnel import Tunnel, free_port
@@ -89,9 +91,10 @@ def test_a_day_of_a_tunnel(serve, tmp_path, monkeypatch):
     behave(tmp_path, ready=False)
     down = reach(running, "down")
     assert down["is_running"] and not down["is_healthy"]
-    behave(tmp_path, edge=edge, host="other-red-hen.trycloudflare.com")
+    behave(tmp_path, edge=edge)
     reach(running, "up")
 
+    behave(tmp_path, edge=edge, host="other-red-hen.trycloudflare.com")
     os.kill(call["pid"], signal.SIGKILL)
     until(lambda: info(running)["starts"] == 2, seconds=SOON, what="it is started again")
     assert reach(running, "up")["tunnel_url"] == "https://other-red-hen.trycloudflare.com"
@@ -164,15 +167,29 @@ def test_somebody_elses_tunnel_needs_no_program(serve, tmp_path):
 
 def test_the_same_port_twice_is_an_error_with_a_hint(tmp_path):
     (tmp_path / "conf.yaml").write_text("tunnel:\n  enabled: true\n")
-    told = ServerProcess(tmp_path).run("check")
-    assert told.returncode == 78 and "tunnel.port" in told.stderr and "server.port: 8000" in told.stderr
+    with pytest.raises(ConfigError, match="is 8080, and so is server.port") as raised:
+        config.load(tmp_path / "conf.yaml", env={})
+    assert raised.value.key == "tunnel.port" and "server.port: 8000" in raised.value.hint
 
 
 def test_a_port_that_is_taken_is_an_error_at_the_start(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        conf(tmp_path, narrow=taken.getsockname()[1])
-        told = ServerProcess(tmp_path).run("serve")
-    assert told.returncode == 78 and "tunnel.port" in told.stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError, match="cannot listen") as raised:
+        Running(conf(tmp_path, narrow=taken.getsockname()[1]))
+    assert raised.value.key == "tunnel.port"
+
+
+@pytest.mark.parametrize("more, key", [({"type": "named"}, "token_file"), ({"url": "https://x.example"}, "url"), ({"paths": ["/api/x"]}, "paths[0]"),
+                                       ({"type": "other"}, "type"), ({"enabled": "yes"}, "enabled"), ({"enabled": None}, "enabled")])
+def test_settings_that_cannot_be(tmp_path, more, key):
+    (tmp_path / "conf.yaml").write_text(json.dumps({"tunnel": more}))
+    with pytest.raises(ConfigError) as raised:
+        config.load(tmp_path / "conf.yaml", env={})
+    assert raised.value.key == f"tunnel.{key}"
+
+
+def test_paths_that_nobody_has_are_a_warning(tmp_path):
+    (tmp_path / "conf.yaml").write_text(json.dumps({"server": {"port": 1}, "tunnel": {"enabled": True, "paths": ["/hooks/none"]}}))
+    assert any("/hooks/none belongs to no source" in warning for warning in config.load(tmp_path / "conf.yaml", env={}).warnings)
 
 
 def test_nothing_outlives_a_server_that_is_killed(tmp_path):
@@ -200,6 +217,26 @@ def run(tunnel: Tunnel, until_what, seconds: float = SOON) -> None:
 
 def settings(program: object) -> TunnelSettings:
     return TunnelSettings(enabled=True, program=str(program))
+
+
+@pytest.mark.logs("tunnel")
+def test_one_that_is_never_connected_is_started_anew_and_is_a_warning(tmp_path, monkeypatch):
+    """A quick tunnel that Cloudflare has taken away stays away; another one need not."""
+    monkeypatch.setattr(ops, "PATIENCE", 0.3)
+    monkeypatch.setattr(ops, "WORRY", 0.1)
+    tunnel, warned = Tunnel(settings(placed(tmp_path, ready=False)), port=1, directory=tmp_path, given={}), set()
+    run(tunnel, lambda: warned.update(tunnel.warnings()) or tunnel.starts > 2)
+    assert "no connection to Cloudflare" in tunnel.trouble
+    assert any("has had no connection" in words for words in warned) and any("is down" in words for words in warned)
+
+
+@pytest.mark.logs("tunnel")
+def test_an_address_that_only_the_metrics_port_knows_is_not_believed(tmp_path, monkeypatch):
+    """Any user of the machine could be the one who listens there."""
+    addresses = []
+    tunnel = Tunnel(settings(placed(tmp_path, says="evil-other-one.trycloudflare.com")), port=1, directory=tmp_path, given={}, on_url=addresses.append)
+    run(tunnel, lambda: "names another address" in tunnel.trouble)
+    assert not addresses and not tunnel.url
 
 
 @pytest.mark.logs("tunnel")

@@ -145,6 +145,10 @@ def test_a_broken_entry_and_a_source_that_is_down(running, source, api):
         feed = until(lambda: (one := api.get("/api/feeds/downloads").json)["state"] == "failing" and one)
         assert feed["error"] == "answered 404" and feed["entries"] == len(source.entries) and feed["age"] >= 0
         assert api.get("/api/csv_monitor_status").json["webhook"]["error"] == "answered 404"
+        until(lambda: api.get("/health").json["status"] == "degraded")
+        assert any("the feed downloads has had no list since" in one for one in api.get("/api/system").json["warnings"])
+        metrics = api.get("/metrics").body.decode()
+        assert 'feed_up{feed="downloads"} 0' in metrics and 'feed_files{feed="downloads",state="done"}' in metrics
     finally:
         source.down = False
     until(lambda: api.get("/api/feeds/downloads").json["state"] == "ok")

@@ -213,6 +213,7 @@ def test_an_api_that_refuses_is_asked_again_and_the_token_stays_hidden(world):
     while not (ended := [task for task in admin.get(f"/api/tasks?about={lost}").json["tasks"] if task["state"] == "failed"]):
         assert time.monotonic() < deadline
     assert ended[0]["cause"] == "status"
+    assert "Frame.io's API refuses the token of source review (status 401): assets are not looked up" in admin.get("/api/system").json["warnings"]
     everything = json.dumps(running.lines()) + admin.get(f"/api/tasks/{tasks[0]['id']}").body.decode() + admin.get("/api/system").body.decode()
     assert "canary-token" not in everything
 

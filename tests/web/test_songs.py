@@ -69,7 +69,7 @@ def made(world, word="match"):
     """A file at the API, done."""
     to = urlsplit(world.api.url)
     connection = http.client.HTTPConnection(to.hostname, to.port)
-    connection.request("POST", "/api/fs-containers/12/files", json.dumps({"data_type": "audio_url", "url": f"https://a.example/x.mp3#simulate:{word}"}),
+    connection.request("POST", "/api/fs-containers/12/files", json.dumps({"data_type": "audio_url", "url": f"https://a.example/x.mp3?simulate={word}"}),
                        {"Content-Type": "application/json", "Authorization": f"Bearer {QUERY}"})
     file = json.loads(connection.getresponse().read())["data"]["id"]
     connection.close()

@@ -49,7 +49,7 @@ export function rejectionRow(item) {
   return h("li", { data: { id: item.id } },
     h("a", { class: "log-row rejection", href: link(["rejections", item.id]) },
       h("span", { class: "c-time" }, time(item.at)),
-      h("span", { class: "c-status mono" }, value(item.status)),
+      h("span", { class: `c-status mono${item.status < 300 ? " calm" : ""}`, title: item.status < 300 ? "Answered as a success, so that the sender does not repeat it" : null }, value(item.status)),
       h("span", { class: "c-cause" }, sent(item.cause)),
       h("span", { class: "c-title mono" }, sent(`${item.method} ${item.path}`, { class: "clip", title: cut(item.path, 300) })),
       h("span", { class: "c-source" }, sourceTag(item.source)),

@@ -9,10 +9,10 @@ export function learnSources(names) {
   for (const name of [...names].sort()) if (!places.has(name)) places.set(name, places.size);
 }
 
-/** The class of a source's colour, s0 … s7. */
+/** The class of a source's colour, s0 … s15. */
 export function tone(name) {
   if (!places.has(name)) places.set(name, places.size);
-  return `s${places.get(name) % 8}`;
+  return `s${places.get(name) % 16}`;
 }
 
 /** A source's name with its dot of colour. */

@@ -17,6 +17,7 @@ import { liveTail } from "./tail.js";
 
 const REFRESH_MS = 15_000;
 const STALE_MS = 6 * 3600_000;
+const MOST_SERIES = 8;
 const STATUS = { ok: ["Healthy", "ok"], full: ["Disk full", "bad"], poisoned: ["Stopped: a write failed", "bad"], closed: ["Closed", "warn"] };
 
 function storeFacts({ store, rejections, sources }) {
@@ -37,19 +38,27 @@ const slotOf = (at, step, values) => ({ at, head: `${shortClock(at)} to ${shortC
 
 function rateData(rate) {
   const start = moment(rate.start);
-  const names = Object.keys(rate.series).sort();
-  const length = Math.max(0, ...names.map((name) => rate.series[name].length));
+  const all = Object.keys(rate.series);
+  const total = (name) => rate.series[name].reduce((sum, n) => sum + n, 0);
+  const most = all.length > MOST_SERIES ? all.sort((one, other) => total(other) - total(one)).slice(0, MOST_SERIES - 1) : all;
+  const names = most.sort();
+  const rest = Object.keys(rate.series).filter((name) => !names.includes(name));
+  const length = Math.max(0, ...all.map((name) => rate.series[name].length));
   const step = rate.step * 1000;
   const series = names.map((name) => ({ name, tone: tone(name) }));
-  const slots = Array.from({ length }, (_, index) => slotOf(start + index * step, step, names.map((name) => rate.series[name][index] ?? 0)));
-  return { slots, series, names, step };
+  if (rest.length) series.push({ name: `${rest.length} others`, tone: "rest" });
+  const at = (index, name) => rate.series[name][index] ?? 0;
+  const slots = Array.from({ length }, (_, index) => slotOf(start + index * step, step,
+    [...names.map((name) => at(index, name)), ...(rest.length ? [rest.reduce((sum, name) => sum + at(index, name), 0)] : [])]));
+  return { slots, series, names, rest, step };
 }
 
-/** Counts one event in its minute; the window moves on with it, a source not seen before gets its column. */
+/** Counts one event in its minute; the window moves on with it, a source not seen before gets its column, or is among the others. */
 function addTo(data, event) {
-  const { slots, names, series, step } = data;
+  const { slots, names, series, rest, step } = data;
   const at = moment(event.at);
   let column = names.indexOf(event.source);
+  if (column < 0 && rest.length) column = names.length;
   if (column < 0) {
     column = names.push(event.source) - 1;
     series.push({ name: event.source, tone: tone(event.source) });
@@ -57,7 +66,7 @@ function addTo(data, event) {
   }
   if (at - slots.at(-1).at > slots.length * step) return; // the next answer draws it
   while (at >= slots.at(-1).at + step) {
-    slots.push(slotOf(slots.at(-1).at + step, step, names.map(() => 0)));
+    slots.push(slotOf(slots.at(-1).at + step, step, series.map(() => 0)));
     slots.shift();
   }
   const slot = slots.find((item) => at >= item.at && at < item.at + step);
@@ -142,7 +151,8 @@ export function showOverview(page) {
   const warnings = h("div");
   const band = h("div");
   const side = h("div", { class: "stack" });
-  const frame = h("div", { class: "overview" }, warnings, band, h("div", { class: "columns" }, h("div", { class: "stack" }, rate.root), side));
+  const refused = h("div");
+  const frame = h("div", { class: "overview" }, warnings, band, h("div", { class: "columns" }, h("div", { class: "stack" }, rate.root, refused), side));
   const panel = new Panel(page, {
     wait: loading(),
     fetch: (signal) => get("api/overview", null, { signal }),
@@ -152,7 +162,8 @@ export function showOverview(page) {
       fill(band, storeFacts(answer));
       rate.update(answer.rate, answer.sources.length === 0 || Object.keys(answer.rate.series).length > 0);
       const open = side.querySelector("details.addresses")?.open ?? false;
-      fill(side, sourcesCard(answer.sources), rejectionsCard(answer.rejections));
+      fill(side, sourcesCard(answer.sources));
+      fill(refused, rejectionsCard(answer.rejections));
       if (open) side.querySelector("details.addresses").open = true;
       return frame;
     },

@@ -48,7 +48,7 @@ function drawn(page, item) {
       h("div", { class: "stack" },
         section("Summary", details([
           ["Arrived", time(item.at)],
-          ["Answered", item.status === undefined ? null : h("span", { class: "bad strong" }, String(item.status))],
+          ["Answered", item.status === undefined ? null : h("span", { class: item.status < 300 ? "strong" : "bad strong" }, String(item.status))],
           ["Cause", h("a", { class: "row-link", href: link(["rejections"], { cause: item.cause }) }, sent(item.cause))],
           ["Source", sourceTag(item.source)],
           ["Request", h("span", { class: "mono" }, sent(`${item.method} ${item.path}${item.query ? `?${item.query}` : ""}`))],
