@@ -17,6 +17,7 @@ from hookserver.services import demo_traffic, senders
 from hookserver.services.demo_traffic import Told
 from hookserver.services.frameio_simulator import FrameioSimulator
 from hookserver.services.job_samples import sample_jobs
+from hookserver.services.list_simulator import ListSimulator
 from hookserver.services.receivers import Receivers
 
 CONF = """\
@@ -48,10 +49,12 @@ routes:
   - {{from: [stripe, shopify, paddle], to: billing}}
   - {{from: scans, when: {{type: song.analyzed, payload.verdict: match}}, to: archive}}
   - {{from: lab, when: {{type: ferry}}, to: former}}
+feeds:
+  downloads: {{url: "{list}", ttl: 5s, interval: 2s, classify: {{127.0.0.1: dropbox}}, quota: 2GiB, retry: {{schedule: [10s, 30s]}}}}
 jobs:
   secret: ["generate:jobs"]
   worker: {{type: http, url: "{receivers}/worker", concurrency: 3, retry: {{schedule: [2s, 5s]}}}}
-notify: {{on: [song.analyzed, song.failed, asset.status, destination.disabled], to: team}}
+notify: {{on: [song.analyzed, song.failed, asset.status, destination.disabled, file.failed], to: team}}
 guard: {{allow: [127.0.0.0/8]}}
 """
 #: Sources that differ by their preset only.
@@ -65,10 +68,10 @@ SHARE = 0.5         # of the rate, for the events of all other senders
 def demo(args: argparse.Namespace) -> int:
     """Run until Ctrl-C; the directory is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="hookserver-demo-", ignore_cleanup_errors=True) as home:
-        receivers, frameio = Receivers(), FrameioSimulator(token="demo-token-of-frameio")
+        receivers, frameio, files = Receivers(), FrameioSimulator(token="demo-token-of-frameio"), ListSimulator()
         file = Path(home) / "conf.yaml"
         file.touch(mode=0o600)
-        file.write_text(conf_text(args.port, receivers, frameio))
+        file.write_text(conf_text(args.port, receivers, frameio, files))
         conf = config.load(file, generate=True)
         stop = threading.Event()
         try:
@@ -77,13 +80,14 @@ def demo(args: argparse.Namespace) -> int:
             stop.set()
             receivers.close()
             frameio.close()
+            files.close()
 
 
-def conf_text(port: int, receivers: Receivers, frameio: FrameioSimulator) -> str:
+def conf_text(port: int, receivers: Receivers, frameio: FrameioSimulator, files: ListSimulator) -> str:
     """The configuration of the demo."""
     services = "\n".join(f'  {name}: {{type: generic, verify: {{preset: {name}, secrets: ["generate:{name}"]}}}}' for name in SERVICES)
     services += f'\n  discord: {{type: generic, verify: {{preset: discord, secrets: ["{public_key(DISCORD)}"]}}}}'
-    return CONF.format(port=port, receivers=receivers.url, services=services, frameio=frameio.url, frameio_token=frameio.token,
+    return CONF.format(port=port, receivers=receivers.url, services=services, frameio=frameio.url, list=files.url, frameio_token=frameio.token,
                        frameio_account=frameio.account)
 
 
@@ -98,7 +102,7 @@ def begin(conf: Config, dashboard: str, receivers: Receivers, frameio: FrameioSi
           f"Calls are simulated, about {rate:g} events a second, and beside them a dozen other senders, films under review, songs that are\n"
           "analysed, and strangers with a wrong address; some requests are bad on purpose. Some events are sent on: one destination is\n"
           "well, one is a program, one is down now and then, one is gone, one is a chat that is told what matters. A client has a job\n"
-          "made now and then.\n"
+          "made now and then, and a list of files grows.\n"
           f"The log: tail -f {conf.data}/log/*.jsonl\n"
           f"Ctrl-C ends it and removes {conf.data.parent}.", flush=True)
     logging.getLogger().setLevel(logging.WARNING)  # each refused request would be a line here
