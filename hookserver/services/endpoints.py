@@ -37,15 +37,10 @@ class Endpoint(msgspec.Struct, frozen=True, gc=False):
 
     def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
         """The answer to what is on disk, as the event with this id."""
-        if examined.answer is not None:
-            return examined.answer
-        return own_success(self.terms) or self.receiver.success(examined, event, duplicate)
-
-
-def own_success(terms: Terms) -> Answer | None:
-    """The answer that the source has in place of the usual one."""
-    own = terms.success
-    return None if own is None else Answer(own.status, own.body, {"Content-Type": own.content_type})
+        own = self.terms.success
+        if examined.answer is not None or own is None:
+            return examined.answer or self.receiver.success(examined, event, duplicate)
+        return Answer(own.status, own.body, {"Content-Type": own.content_type})
 
 
 def endpoints_of(config: Config, general: RateLimiter) -> dict[str, Endpoint]:

@@ -34,7 +34,7 @@ class Overview:
         self._warnings, self._threads = warnings, threads
 
     async def report(self) -> dict:
-        """The answer of ``GET /api/overview``."""
+        """The answer of ``GET /api/overview``. What sources drop as they were told is among the causes, and not among the refused."""
         now = self._clock()
         refused = self._rejections.counts(now)
         counts = self._counts()
@@ -43,7 +43,7 @@ class Overview:
                 "sources": [*(self._source(source, counts, now) for source in self._config.sources.values()),
                             *([self._row(jobs.NAME, jobs.NAME, f"{self._base_url}{jobs.PATH}", counts, now)] if self._config.jobs else [])],
                 "rate": self._rate(counts, now),
-                "rejections": {"last_hour": refused["last_hour"], "by_cause": refused["last_hour_by_cause"]},
+                "rejections": {"last_hour": refused["last_hour"] - refused["last_hour_by_cause"].get("filtered", 0), "by_cause": refused["last_hour_by_cause"]},
                 "warnings": [*self._config.warnings, *self._warnings()]}
 
     def _store(self, free: int | None) -> dict:

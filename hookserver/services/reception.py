@@ -18,15 +18,14 @@ from hookserver.core.requests import Answer, InboundRequest
 from hookserver.core.schemas import Schema
 from hookserver.errors import Refused
 from hookserver.providers.receiver import Examined, Unfit
-from hookserver.services.endpoints import Endpoint, endpoints_of, own_success, tokens_of
+from hookserver.services.endpoints import Endpoint, endpoints_of, tokens_of
 from hookserver.services.routing import Routing, joined
 
-DROPPED = Answer(200, b'{"status":"success","message":"Webhook dropped by the conditions of its source"}')
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
 class Filtered(Refused):
-    """The source's own conditions drop the request. It is answered as a success, so that its sender does not send it again."""
+    """The source's own conditions drop the request. It is answered like an event, but for an id, so that its sender does not send it again."""
 
     def __init__(self, answer: Answer):
         super().__init__("filtered", status=answer.status)
@@ -142,7 +141,7 @@ def further(endpoint: Endpoint, request: InboundRequest, found: Examined) -> dic
         verdicts["address"] = f"{request.client} is in {terms.allow_ips.holder(request.client) or 'no network of the list'}"
     if terms.drop is not None:
         if terms.drop.matches(Subject(endpoint.source, found.type, request.client, joined(request.headers), found.value)):
-            raise Filtered(found.answer or own_success(terms) or DROPPED)
+            raise Filtered(endpoint.success(found, "", False))
         verdicts["filter"] = "not dropped"
     if terms.schema is not None:
         if (wrong := _misfit(terms.schema, request, found)) is not None:
