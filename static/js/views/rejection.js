@@ -56,8 +56,8 @@ function drawn(page, item) {
           ["From", item.client ? h("span", { class: "mono" }, sent(item.client)) : null, "The address is not known"],
           ["Size", bytes(item.size), "The body was not read"],
         ])),
-        item.body === "whole" ? section("Once more", h("div", { class: "pad" }, readmission(page, { id: item.id }))) : null,
         item.draft ? section("A source for it", { side: senderBadge(item.draft) }, draftBlock(item.draft)) : null,
+        item.body === "whole" ? section("Once more", h("div", { class: "pad" }, readmission(page, { id: item.id }))) : null,
         item.checks?.length ? section("Checks", checkList(item.checks)) : null)),
   ];
 }
