@@ -219,7 +219,7 @@ class App:
         base = base_url(config, self.port)
         events = Events(self.reader, self.log.store_id, base_url=base, routing=self.intake.reception.routing)
         overview = Overview(config, storage=self.log, rejections=self.rejections, events=events, counts=lambda: self.projection.counts,
-                            clock=self.clock, base_url=base, warnings=self.system.warnings)
+                            clock=self.clock, base_url=base, warnings=self.system.warnings, outside=self.tunnel.address)
         return SimpleNamespace(
             auth=self.auth, hosts=Hosts(config.server.host, site_host(config)),
             trusted_proxies=config.server.trusted_proxies, assets=Assets(static_directory()),

@@ -23,12 +23,14 @@ MINUTES = 60
 class Overview:
     """``counts()`` gives the counting rollup, or None while it is not there. ``clock`` gives Unix milliseconds.
 
-    ``warnings()`` gives those of the running server; the configuration's own come on top.
+    ``warnings()`` gives those of the running server; the configuration's own come on top. ``outside(path)`` is where senders reach
+    a path, when that is not below ``base_url``.
     """
 
     def __init__(self, config: Config, *, storage, rejections, events: Events, counts: Callable[[], Counts | None],
                  clock: Callable[[], int], base_url: str, warnings: Callable[[], Sequence[str]] = lambda: (),
-                 threads: Executor | None = None):
+                 threads: Executor | None = None, outside: Callable[[str], str | None] = lambda path: None):
+        self._outside = outside
         self._config, self._log, self._rejections, self._events = config, storage, rejections, events
         self._counts, self._clock, self._base_url = counts, clock, base_url
         self._warnings, self._threads = warnings, threads
@@ -63,7 +65,7 @@ class Overview:
         return found.f_bavail * found.f_frsize
 
     def _source(self, source: Source, counts: Counts | None, now: int) -> dict:
-        urls = {name: f"{self._base_url}{path}" for name, path in source.paths.items()}
+        urls = {name: self._outside(path) or f"{self._base_url}{path}" for name, path in source.paths.items()}
         return self._row(source.name, source.type, next(iter(urls.values())), counts, now) | {
             **({"urls": urls} if isinstance(source, AgoraSource) else {}),
             "warnings": [f"{'App' if isinstance(source, AgoraSource) else 'Source'} {name} takes unsigned requests (verify: none)."
