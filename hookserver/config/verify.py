@@ -22,6 +22,7 @@ from hookserver.core.schemes.signed import CONTENT, Signed, compile_signed
 from hookserver.core.schemes.stamps import Stamp
 from hookserver.core.schemes.standard import StandardScheme
 from hookserver.core.schemes.tokens import BasicScheme, TokenScheme
+from hookserver.core.schemes.twilio import TwilioScheme
 from hookserver.providers.handshakes import Challenge, Echo, Handshake
 from hookserver.providers.presets import PRESETS, Preset
 
@@ -30,8 +31,9 @@ _SIGNED_KEYS = ("header", "field", "prefix", "encoding", "list", "signed", "time
 SCHEMES = {
     "hmac": (SignatureScheme, (*_SIGNED_KEYS, "algorithm")), "hash": (SignatureScheme, (*_SIGNED_KEYS, "algorithm")),
     "ed25519": (PublicKeyScheme, _SIGNED_KEYS), "ecdsa": (PublicKeyScheme, _SIGNED_KEYS),
-    "token": (TokenScheme, ("header", "field", "prefix")), "basic": (BasicScheme, ()), "standard": (StandardScheme, ("tolerance",))}
-CHOSEN = tuple(name for name in SCHEMES if name != "standard")     # of which conf.yaml can make one of its own
+    "token": (TokenScheme, ("header", "field", "prefix")), "basic": (BasicScheme, ()), "standard": (StandardScheme, ("tolerance",)),
+    "twilio": (TwilioScheme, ())}
+CHOSEN = tuple(name for name in SCHEMES if name not in ("standard", "twilio"))     # of which conf.yaml can make one of its own
 
 
 class Verify(NamedTuple):

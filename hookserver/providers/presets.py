@@ -22,6 +22,7 @@ from hookserver.core.schemes.signed import compile_signed
 from hookserver.core.schemes.stamps import Stamp
 from hookserver.core.schemes.standard import standard
 from hookserver.core.schemes.tokens import BasicScheme, TokenScheme
+from hookserver.core.schemes.twilio import TwilioScheme
 from hookserver.providers.handshakes import Echo, Handshake, challenge
 from hookserver.providers.receiver import JSON_ONLY
 
@@ -85,6 +86,10 @@ PRESETS: dict[str, Preset] = {
     # woocommerce.com, "Webhooks"
     "woocommerce": Preset(_header("X-WC-Webhook-Signature", encoding="base64"), ("header.X-WC-Webhook-Topic",),
                           ("header.X-WC-Webhook-Delivery-ID",), content_types=frozenset({JSON, FORM})),
+    # twilio.com/docs/usage/security. It wants TwiML or nothing; the token is the same in all tries of one request.
+    "twilio": Preset(TwilioScheme(), ("payload.MessageStatus", "payload.SmsStatus", "payload.CallStatus", "payload.EventType"),
+                     ("header.I-Twilio-Idempotency-Token",), content_types=frozenset({JSON, FORM}),
+                     answer=Answer(200, b"<Response/>", {"Content-Type": "text/xml"})),
     # docs.gitlab.com, "Webhooks": a token, or with newer versions a signature
     "gitlab": Preset(TokenScheme(parse_field("header.X-Gitlab-Token")), ("header.X-Gitlab-Event",), ("header.Idempotency-Key",)),
     "gitlab-signed": Preset(standard(), ("header.X-Gitlab-Event",), ("header.webhook-id",)),
