@@ -47,6 +47,7 @@ from hookserver.services.refusals import Refusals
 from hookserver.services.rehearsal import Rehearsal
 from hookserver.services.replay import Replay
 from hookserver.services.route_report import RouteReport
+from hookserver.services.sender_house import SenderHouse
 from hookserver.services.song_house import SongHouse
 from hookserver.services.summaries import moved, summaries
 from hookserver.services.system import System
@@ -186,7 +187,8 @@ class App:
                                       choose=lambda *event: self.intake.reception.routing.choose(*event))
         self.songs = SongHouse(config, projection=self.projection, reader=self.reader, append=self.log.append, clock=self.clock,
                                apis=self.uploads.apis if self.uploads else None)
-        self.houses: list = [self.frameio, self.songs, *([self.uploads] if self.uploads else [])]
+        senders = SenderHouse(config, clock=self.clock)
+        self.houses: list = [senders, self.frameio, self.songs, *([self.uploads] if self.uploads else [])]
         self.jobs = None if config.jobs is None else JobHouse(config, projection=self.projection, reader=self.reader, token=self.token, base=base)
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
                                 background=self.background, performers=Performers(), more=[*(self.jobs.lanes if self.jobs else ()), *[lane for house in self.houses for lane in house.lanes]])
@@ -195,7 +197,7 @@ class App:
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
-                             threads=self.bodies, read=self.reader.read)
+                             threads=self.bodies, read=self.reader.read, certificates=senders.certificates)
         self.asset_desk = AssetDesk(config, lambda: self.projection.meanings["assets"], AssetRows(lambda: self.projection.files), append=self.log.append)
         self.tunnel = TunnelHouse(config, use=self.intake.reception.add_secret, clock=self.clock)
         self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing,

@@ -22,7 +22,7 @@ CANARY = "canary-0123456789-canary"
 
 POINT = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")       # RFC 8032, 7.1, test 1
 P256 = base64.b64encode(derive_private_key(5, SECP256R1()).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
-KEYS = {"discord": POINT.hex(), "telnyx": base64.b64encode(POINT).decode(), "sendgrid": P256}
+KEYS = {"discord": POINT.hex(), "telnyx": base64.b64encode(POINT).decode(), "sendgrid": P256, "sns": "arn:aws:sns:eu-west-1:123456789012:alerts"}
 
 
 class Anything(dict):

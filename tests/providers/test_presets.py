@@ -118,7 +118,7 @@ def body_of(name):
 
 
 def test_every_preset_is_tried_here():
-    assert {*SENDERS} | {*UNSIGNED} == {*PRESETS} - {"twilio"}
+    assert {*SENDERS} | {*UNSIGNED} == {*PRESETS} - {"twilio", "sns", "paypal"}      # which have tests of their own
 
 
 @pytest.mark.parametrize("name", SENDERS)
