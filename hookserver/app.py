@@ -51,6 +51,7 @@ from hookserver.services.refusals import Refusals
 from hookserver.services.rehearsal import Rehearsal
 from hookserver.services.replay import Replay
 from hookserver.services.route_report import RouteReport
+from hookserver.services.sender_house import SenderHouse
 from hookserver.services.song_house import SongHouse
 from hookserver.services.summaries import moved, summaries
 from hookserver.services.system import System
@@ -191,7 +192,8 @@ class App:
                                       choose=lambda *event: self.intake.reception.routing.choose(*event))
         self.songs = SongHouse(config, projection=self.projection, reader=self.reader, append=self.log.append, clock=self.clock,
                                apis=self.uploads.apis if self.uploads else None)
-        self.houses: list = [self.frameio, self.feeds, self.songs, *([self.uploads] if self.uploads else [])]
+        senders = SenderHouse(config, clock=self.clock)
+        self.houses: list = [senders, self.frameio, self.feeds, self.songs, *([self.uploads] if self.uploads else [])]
         self.jobs = None if config.jobs is None else JobHouse(config, projection=self.projection, reader=self.reader, token=self.token, base=base)
         self.work = PendingWork(config, projection=self.projection, log=self.log, reader=self.reader, clock=self.clock,
                                 background=self.background, performers=Performers(), more=[*(self.jobs.lanes if self.jobs else ()), *[lane for house in self.houses for lane in house.lanes]])
@@ -200,7 +202,7 @@ class App:
         # Threads of their own, so that readers who keep all others busy cannot hold up senders.
         self.bodies = ThreadPoolExecutor(2, "bodies")
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
-                             threads=self.bodies, read=self.reader.read, recall=lambda feed, key: self.projection.meanings["files"].seq_of(feed, key))
+                             threads=self.bodies, read=self.reader.read, certificates=senders.certificates, recall=self.feeds.seq_of)
         self.asset_desk = AssetDesk(config, lambda: self.projection.meanings["assets"], AssetRows(lambda: self.projection.files), append=self.log.append)
         self.own_list = self._own_list()
         self.tunnel = TunnelHouse(config, use=self.intake.reception.add_secret, clock=self.clock)
@@ -233,7 +235,7 @@ class App:
         base = base_url(config, self.port)
         events = Events(self.reader, self.log.store_id, base_url=base, routing=self.intake.reception.routing)
         overview = Overview(config, storage=self.log, rejections=self.rejections, events=events, counts=lambda: self.projection.counts,
-                            clock=self.clock, base_url=base, warnings=self.system.warnings)
+                            clock=self.clock, base_url=base, warnings=self.system.warnings, outside=self.tunnel.address)
         return SimpleNamespace(
             auth=self.auth, hosts=Hosts(config.server.host, site_host(config)),
             trusted_proxies=config.server.trusted_proxies, assets=Assets(static_directory()),

@@ -41,6 +41,7 @@ CODES: dict[str, tuple[int, str]] = {
     "filtered": (200, "The source's own conditions drop it."),
     # storage and life cycle
     "store_unavailable": (503, "The store cannot take the event now."),
+    "certificate_unavailable": (503, "The certificate of the signature cannot be fetched now."),
     "commit_timeout": (503, "The write did not finish in time; its fate is unknown."),
     "overloaded": (503, "Too much is waiting to be written."),
     "draining": (503, "The server is stopping."),

@@ -35,6 +35,15 @@ def test_songs_are_handed_in(server, tmp_path, capsys):
     assert main([*words, "--source", "nothing", str(tmp_path / "good.mp3")]) == 2
 
 
+def test_what_was_found_is_waited_for(server, tmp_path, capsys):
+    words = ["acrcloud", "upload", "-c", str(server.config.file), "--url", f"http://127.0.0.1:{server.port}", "--wait", "20"]
+    for content in ("match", "broken"):
+        (tmp_path / f"{content}.mp3").write_bytes(f"simulate:{content}\n".encode())
+    assert main([*words, str(tmp_path / "match.mp3"), str(tmp_path / "broken.mp3")]) == 1
+    out = capsys.readouterr().out
+    assert "match.mp3: analyzed: match: music “" in out and "broken.mp3: failed: ACRCloud could not read the file (state -2)\n" in out
+
+
 def test_the_callback_url(server, tmp_path, capsys):
     assert main(["acrcloud", "callback-url", "-c", str(write_conf(tmp_path, text=CONF, server="site_url: 'https://hooks.example.com'"))]) == 0
     assert capsys.readouterr().out == "https://hooks.example.com/acrcloud/webhook/file-scanning/a-callback-token-1\n"

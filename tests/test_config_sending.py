@@ -145,7 +145,7 @@ def test_presets_and_schemes_of_ones_own(tmp_path):
     slack = verify('{preset: slack, secrets: ["12345678"]}', ", public_url: 'https://a.example/x?y=1', event_type: [header.X-A, payload.b]")
     assert [field.text for field in slack.event_type] == ["header.X-A", "payload.b"] and slack.public_url == "https://a.example/x?y=1"
     for preset in PRESETS:
-        secret = {"discord": PUBLIC.hex(), "telnyx": b64encode(PUBLIC).decode(), "sendgrid": P256}.get(preset, f"canary:{KEY.hex()}")
+        secret = {"discord": PUBLIC.hex(), "telnyx": b64encode(PUBLIC).decode(), "sendgrid": P256, "sns": "arn:aws:sns:eu-west-1:123456789012:alerts"}.get(preset, f"canary:{KEY.hex()}")
         secret = WHSEC if preset in ("standard", "svix", "gitlab-signed") else secret
         shown = json.dumps(masked(load(tmp_path, f"sources: {{s: {{type: generic, verify: {{preset: {preset}, secrets: ['{secret}']}}, public_url: 'https://a/'}}}}\n")))
         assert secret not in shown and f'"preset": "{preset}"' in shown
@@ -252,6 +252,9 @@ BAD = [
     s("verify: {scheme: hmac, secrets: ['12345678']}", ".verify.header", "missing"),
     s("verify: {preset: discord, secrets: ['0000000000000000000000000000000000000000000000000000000000000080']}", ".verify.secrets[0]", "low order"),
     s("verify: {preset: zendesk, secrets: [a-good-secret, dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==]}", ".verify.secrets[1]", "publish"),
+    s("verify: {preset: sns, secrets: ['${CANARY}']}", ".verify.secrets[0]", "ARN of a topic"),
+    s("verify: {preset: sns, certificate: conf.yaml, secrets: ['arn:aws:sns:eu-west-1:123456789012:a']}", ".verify.certificate", "PEM"),
+    s("verify: {preset: github, certificate: conf.yaml, secrets: ['12345678']}", ".verify.certificate", "neither"),
     s("verify: {preset: postmark, secrets: ['${CANARY}']}", ".verify.secrets[0]", "user:password"),
     s("verify: {preset: square, secrets: ['12345678']}", ".public_url", "signs the address"),
     s("verify: {preset: standard, secrets: ['12345678']}", ".verify.secrets[0]", "6 bytes"),

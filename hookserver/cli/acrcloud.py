@@ -77,8 +77,7 @@ def asked(api: JobApi, song: str) -> dict:
 
 def told(song: dict) -> str:
     """A song that is over, in a line."""
-    verdict = song.get("verdict") or {}
-    return ": ".join(filter(None, [song["status"], verdict.get("verdict"), "; ".join(verdict.get("reasons") or []) or song.get("reason")]))
+    return ": ".join(filter(None, [song["status"], song["verdict"], "; ".join(song["reasons"]) or song["reason"]]))
 
 
 def callback_url(args: argparse.Namespace) -> int:

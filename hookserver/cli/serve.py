@@ -29,6 +29,8 @@ def welcome(conf: Config, dashboard: str) -> str:
         rows.append(("", f"{conf.server.site_url}/#token={token}"))
     for source in conf.sources.values():
         rows += [(f"{source.name}", url) for _, url in hook_urls(conf, source, base)]
+    if conf.tunnel.enabled:
+        rows.append(("tunnel", f"{conf.tunnel.url or 'its address'} leads to {', '.join(conf.tunnel.paths)}; the System page shows how it is"))
     rows.append(("data", str(conf.data)))
     callers = [source.name for source in conf.sources.values() if isinstance(source, AgoraSource)]
     if callers:

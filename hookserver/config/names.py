@@ -78,13 +78,16 @@ def _check_ports(port: int, tunnel: TunnelSettings, root: Table) -> None:
 
 
 def _check_reach(values: dict, root: Table) -> None:
-    """Who registers a webhook has to know the address."""
-    tunnel = values["tunnel"]
-    known = (tunnel.url or tunnel.type == "quick") if tunnel.enabled else values["server"].site_url
+    """A webhook that is registered needs an address at which it can be reached."""
+    tunnel, site = values["tunnel"], values["server"].site_url
     for name, source in values["sources"].items():
-        if getattr(source, "register", None) is not None and not known:
-            raise root.entries["sources"].entries[name].key_places["register"].error(
-                "needs an address to register", "set server.site_url, or tunnel.enabled: true" if not tunnel.enabled else "set tunnel.url")
+        if getattr(source, "register", None) is None:
+            continue
+        place = root.entries["sources"].entries[name].key_places["register"]
+        if not site and not (tunnel.enabled and (tunnel.url or tunnel.type == "quick")):
+            raise place.error("needs an address to register", "set server.site_url, or use a tunnel")
+        if tunnel.enabled and source.path not in tunnel.paths:
+            raise place.error(f"needs {source.path} among tunnel.paths", "what is not there does not come through the tunnel")
 
 
 def _check_known(place: Place, name: str, known: set[str], what: str) -> None:

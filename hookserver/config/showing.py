@@ -68,7 +68,9 @@ def _plain(value: object) -> object:
     """A part of a scheme as JSON: a field and a template as they were written."""
     if hasattr(value, "text"):
         return value.text
-    return {name: _plain(part) for name, part in msgspec.structs.asdict(value).items()} if isinstance(value, msgspec.Struct) else value
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(part) for name, part in msgspec.structs.asdict(value).items()}
+    return value if value is None or isinstance(value, (str, int, float)) else type(value).__name__
 
 
 def _terms(terms: Terms) -> dict:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+
 from hookserver.config.model import TunnelSettings
 from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Key, Section
@@ -13,6 +16,8 @@ OURS = ("quick", "named")   # types with a cloudflared that the server starts
 
 
 def _build_tunnel(values: dict, place: Place, context: Context) -> TunnelSettings:
+    if values.get("token_file") is not None and os.stat(values["token_file"]).st_mode & stat.S_IROTH:
+        context.warn(place, f"{values['token_file']} can be read by every user of this machine; chmod 600 it")
     return TunnelSettings(**{name: value for name, value in values.items() if value is not None})
 
 
@@ -30,5 +35,5 @@ TUNNEL = Section({
     "program": Key(TEXT, "cloudflared", "The program: its whole path, or a name to look for.", OURS),
     "protocol": Key(choice("auto", "quic", "http2"), "auto", "How cloudflared talks to Cloudflare; http2 where UDP does not pass.", OURS),
     "token_file": Key(FILE, REQUIRED, "File that holds the tunnel's token.", ("named",)),
-    "url": Key(URL, "", "Where the tunnel comes out, for example https://hooks.example.com.", ("named", "outside")),
+    "url": Key(URL, "", "Where the tunnel comes out, for example https://hooks.example.com; default: server.site_url.", ("named", "outside")),
 }, _build_tunnel, lead="type")

@@ -11,17 +11,19 @@ from hookserver.config.outgoing import HEADER_NAME, HEADER_VALUE, KEYS
 from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Key, Section, suggestion
 from hookserver.config.tree import Node, Place
-from hookserver.config.values import SECRETS, TEXT, Kind, choice, duration, text_of
+from hookserver.config.values import FILE, SECRETS, TEXT, Kind, choice, duration, text_of
 from hookserver.core.fields import parse_field
+from hookserver.core.schemes.certificates import CertificateScheme, SnsScheme
 from hookserver.core.schemes.keys import KeyForm
 from hookserver.core.schemes.marks import Listed
-from hookserver.core.schemes.publickeys import PublicKeyScheme
+from hookserver.core.schemes.publickeys import PublicKeyScheme, pem_key
 from hookserver.core.schemes.scheme import Scheme
 from hookserver.core.schemes.signature import SignatureScheme
 from hookserver.core.schemes.signed import CONTENT, Signed, compile_signed
 from hookserver.core.schemes.stamps import Stamp
 from hookserver.core.schemes.standard import StandardScheme
 from hookserver.core.schemes.tokens import BasicScheme, TokenScheme
+from hookserver.core.schemes.twilio import TwilioScheme
 from hookserver.providers.handshakes import Challenge, Echo, Handshake
 from hookserver.providers.presets import PRESETS, Preset
 
@@ -29,9 +31,10 @@ from hookserver.providers.presets import PRESETS, Preset
 _SIGNED_KEYS = ("header", "field", "prefix", "encoding", "list", "signed", "timestamp", "tolerance", "id", "key", "key_prefix")
 SCHEMES = {
     "hmac": (SignatureScheme, (*_SIGNED_KEYS, "algorithm")), "hash": (SignatureScheme, (*_SIGNED_KEYS, "algorithm")),
-    "ed25519": (PublicKeyScheme, _SIGNED_KEYS), "ecdsa": (PublicKeyScheme, _SIGNED_KEYS),
-    "token": (TokenScheme, ("header", "field", "prefix")), "basic": (BasicScheme, ()), "standard": (StandardScheme, ("tolerance",))}
-CHOSEN = tuple(name for name in SCHEMES if name != "standard")     # of which conf.yaml can make one of its own
+    "ed25519": (PublicKeyScheme, _SIGNED_KEYS), "ecdsa": (PublicKeyScheme, _SIGNED_KEYS), "rsa": (PublicKeyScheme, (*_SIGNED_KEYS, "algorithm")),
+    "token": (TokenScheme, ("header", "field", "prefix")), "basic": (BasicScheme, ()), "standard": (StandardScheme, ("tolerance",)),
+    "twilio": (TwilioScheme, ()), "certificate": (CertificateScheme, ("tolerance", "certificate")), "sns": (SnsScheme, ("tolerance", "certificate"))}
+CHOSEN = tuple(name for name in SCHEMES if name not in ("standard", "twilio", "certificate", "sns"))     # of which conf.yaml can make one of its own
 
 
 class Verify(NamedTuple):
@@ -109,6 +112,8 @@ def _changes(known: Scheme | None, said: dict, place: Place) -> dict:
     if "key" in said or "key_prefix" in said:
         old = known.key if known is not None else KeyForm()
         changes["key"] = KeyForm(said.get("key", old.encoding), said.get("key_prefix", old.prefix))
+    if "certificate" in said:
+        changes["origin"] = msgspec.structs.replace(known.origin, pinned=said["certificate"])
     if "timestamp" in said or "tolerance" in said:
         changes["stamp"] = _stamp(getattr(known, "stamp", None), said, place)
     return changes
@@ -172,6 +177,16 @@ def _signed(node: Node, context: Context) -> Signed:
         raise node.place.error(str(problem)) from None
 
 
+def _certificate(node: Node, context: Context) -> Any:
+    """The key in a file of PEM."""
+    try:
+        return pem_key(FILE.read(node, context).read_bytes())
+    except OSError as error:
+        raise node.place.error(f"the file cannot be read: {error.strerror}") from None
+    except ValueError as problem:
+        raise node.place.error(str(problem)) from None
+
+
 def _preset(node: Node, context: Context) -> str:
     name = text_of(node, context)
     if name not in PRESETS:
@@ -190,6 +205,7 @@ def _build_handshake(values: dict, place: Place, context: Context) -> Handshake:
     return Challenge(field, values["value"], values["echo"])
 
 
+CERTIFICATE = Kind("path of a file", _certificate, {"type": "string", "minLength": 1})
 PRESET = Kind("name of a preset", _preset, {"enum": list(PRESETS)})
 SIGNED = Kind("template", _signed, {"type": "string", "minLength": 1})
 
@@ -219,7 +235,7 @@ LIST = Section({
 
 VERIFY = Section({
     "preset": Key(PRESET, "", "A sender known by name; the keys below override what is known of it."),
-    "scheme": Key(choice(*CHOSEN), "", "How it signs: hmac, hash, ed25519 and ecdsa sign a text, token and basic repeat a secret. Needed without a preset."),
+    "scheme": Key(choice(*CHOSEN), "", "How it signs: hmac, hash, ed25519, ecdsa and rsa sign a text, token and basic repeat a secret. Needed without a preset."),
     "header": Key(HEADER_NAME, "", "Header of the signature."),
     "field": Key(FIELD, "", "Field of the signature, where it stands in no header: query.sig or payload.signature."),
     "algorithm": Key(choice("sha1", "sha256", "sha512"), "", "Hash of the signature; default: sha256."),
@@ -234,5 +250,6 @@ VERIFY = Section({
     "key_prefix": Key(TEXT, "", "What stands before the key in a secret, and is no part of it: whsec_."),
     "secrets": Key(SECRETS, REQUIRED, "Signing secrets, public keys, tokens or user:password; any one of them may match."),
     "handshake": Key(HANDSHAKE, "", "A request that only asks for an answer, before the sender sends events; default: that of the preset."),
+    "certificate": Key(CERTIFICATE, "", "paypal, sns: Their certificate in PEM, instead of the one that a request says the address of."),
     "token": Key(KEYS, "", "What a handshake without a signature has to bring: of meta the verify token."),
 }, _build, word="none")

@@ -31,6 +31,7 @@ log = logging.getLogger("hookserver.tunnel")
 LOOK = 0.5          # seconds between two questions while it is not connected
 LOOK_AGAIN = 5.0    # and while it is
 ANSWER = 2.0        # seconds that an answer may take
+LINES = 5.0         # seconds after which the address is believed without a line that says it
 PATIENCE = 300.0    # seconds without a connection after which it is started anew: a quick tunnel may be gone for good
 WORRY = 30.0        # seconds without a connection after which it is a warning
 
@@ -56,6 +57,7 @@ class Tunnel:
         self._told = ""
         self._since = self._since_ms = 0    # of the state
         self._next = 0.0        # when the next start is due
+        self._began = 0.0       # this run
         self._up = 0.0          # seconds that this run has been connected
 
     # -- what people see -------------------------------------------------------------------------
@@ -96,11 +98,11 @@ class Tunnel:
     async def _one_run(self) -> float:
         """From a start to the end; how long to wait then, in seconds."""
         self.starts += 1
-        self._up = 0.0
+        self._began, self._up = self._steady(), 0.0
         self._enter(STARTING)
         metrics, findings = free_port(), Findings()
-        program = shutil.which(self.settings.program, path=environment(self._given, {})["PATH"])
         try:
+            program = shutil.which(self.settings.program, path=environment(self._given, {})["PATH"])
             if program is None:
                 raise FileNotFoundError
             await asyncio.to_thread(self._prepare)
@@ -108,8 +110,8 @@ class Tunnel:
                            env=environment(self._given, {}), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         except FileNotFoundError:
             return self._failed(f"{self.settings.program} is not there; {INSTALL}", findings)
-        except OSError as error:
-            return self._failed(f"{self.settings.program} cannot be started: {error.strerror}", findings)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in its name
+            return self._failed(f"{self.settings.program} cannot be started: {getattr(error, 'strerror', None) or error}", findings)
         drain = Drain(child.process.stdout, self.log, findings.line, TELLING)
         ended = asyncio.ensure_future(child.end())
         try:
@@ -133,10 +135,7 @@ class Tunnel:
         ready = await self._ask(metrics, "/ready")
         connected = ready.status == 200 if ready.status is not None else findings.connected
         if self.settings.type == "quick" and connected:
-            told = quick_address((await self._ask(metrics, "/quicktunnel")).excerpt)
-            if told and findings.url and told != findings.url:      # then it is somebody else who answers at that port
-                self.trouble, told, connected = f"port {metrics} names another address than cloudflared's own log", "", False
-            self.url = told or (findings.url if connected else "")
+            self.url = self._agreed(quick_address((await self._ask(metrics, "/quicktunnel")).excerpt), findings.url)
             connected = bool(self.url)
         if connected:
             self._reachable()
@@ -144,6 +143,16 @@ class Tunnel:
             self.trouble = findings.error
             log.warning("the tunnel has lost its connection to Cloudflare error=%r", findings.error)
             self._enter(DOWN)
+
+    def _agreed(self, told: str, said: str) -> str:
+        """The quick tunnel's address, as its metrics port has ``told`` and its lines have ``said``; empty while that is in doubt.
+
+        Any user of the machine could be first to listen at that port, and the lines come from nobody else. So a line is waited for.
+        """
+        if told and said and told != said:
+            self.trouble = "the metrics port names another address than cloudflared's own log"
+            return ""
+        return said or (told if self._steady() - self._began > LINES else "")
 
     def _reachable(self) -> None:
         if self.state != UP:

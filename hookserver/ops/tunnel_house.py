@@ -6,6 +6,8 @@ import asyncio
 import os
 from collections.abc import Callable
 
+import msgspec
+
 from hookserver.config.frameio import FrameioSource
 from hookserver.config.model import Config
 from hookserver.config.registered import kept_file
@@ -22,9 +24,10 @@ class TunnelHouse:
     ``clock`` gives Unix milliseconds."""
 
     def __init__(self, config: Config, *, use: Callable[[str, bytes], None], clock: Callable[[], int]):
-        self._settings, self._directory, self._clock = config.tunnel, config.data / LOGS, clock
-        self._address = config.tunnel.url if config.tunnel.enabled else config.server.site_url   # None: the tunnel will tell
-        self._port = config.tunnel.port
+        settings, site = config.tunnel, config.server.site_url
+        self._settings = settings if settings.url or settings.type == "quick" else msgspec.structs.replace(settings, url=site)
+        self._address = self._settings.url if settings.enabled else site    # None: the tunnel will tell
+        self._directory, self._clock, self._port = config.data / LOGS, clock, settings.port
         self._client = Client(Connector())
         self._registrations = [
             Registration(source, file=kept_file(config.data, source.name), client=self._client, use=lambda secret, name=source.name: use(name, secret))
@@ -55,6 +58,11 @@ class TunnelHouse:
             "webhook_port": self._port, "tunnel_url": self._settings.url, "is_running": None, "is_healthy": None, "process_pid": None,
             "type": self._settings.type}
         return found | {"urls": [found["tunnel_url"] + path for path in self._settings.paths] if found["tunnel_url"] else []}
+
+    def address(self, path: str) -> str | None:
+        """Where senders reach ``path`` through the tunnel; None where they do not."""
+        url = self._tunnel.url if self._tunnel is not None else self._settings.url
+        return f"{url}{path}" if self._settings.enabled and url and path in self._settings.paths else None
 
     def registered(self) -> list[dict]:
         """The webhooks that follow our address."""

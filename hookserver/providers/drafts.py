@@ -37,6 +37,8 @@ _TYPE_HEADER = re.compile(r"-(?:event|topic|event-type|event-name|event-key|mess
 _ID_HEADER = re.compile(r"-(?:delivery|delivery-id|webhook-id|event-id|event-uuid|message-id|request-id)$|^(?:webhook-id|idempotency-key|ce-id)$")
 _DIGEST = re.compile(r"(?P<prefix>[A-Za-z0-9_-]{1,20}=)?(?P<digest>[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|[0-9a-fA-F]{128}"
                      r"|[A-Za-z0-9+/_-]{27}=?|[A-Za-z0-9+/_-]{43}=?|[A-Za-z0-9+/_-]{86}(?:==)?)", re.ASCII)
+_EMPTY = frozenset({"", "hooks", "hook", "webhook", "webhooks", "api", "v1", "v2", "callback", "callbacks", "in", "incoming", "events", "event", "notify",
+                    "receive", "frameio-webhook"})    # parts of a path that name nobody
 _LENGTHS = {40: "sha1", 64: "sha256", 128: "sha512"}
 _LENGTHS_64 = {27: "sha1", 43: "sha256", 86: "sha512"}
 _TYPES = ("type", "event", "event_type", "eventType", "event_name", "topic", "action", "kind", "status")
@@ -70,7 +72,7 @@ def draft(request: InboundRequest, taken: Collection[str] = ()) -> Draft:
         return _agora(app, found, taken)
     name = _name(found, request.path, taken)
     if found is not None and found.type != "generic":
-        return _own_type(name, found)
+        return _own_type(name, found, request.path)
     return _generic(name, found, request, seen)
 
 
@@ -113,7 +115,7 @@ def _field_in(seen: _Seen, names: Sequence[str]) -> tuple[str, object] | None:
 def _name(found: Marks | None, path: str, taken: Collection[str]) -> str:
     """The last part of the path as a name, else the sender's."""
     parts = [re.sub(r"[^a-z0-9_-]+", "-", part.lower()).strip("-_") for part in path.split("/")]
-    plain = [part[:LONGEST_NAME] for part in parts if part not in ("", "hooks", "hook", "webhook", "webhooks", "api", "v1", "v2", "callback", "incoming")]
+    plain = [part[:LONGEST_NAME] for part in parts if part not in _EMPTY]
     name = plain[-1] if plain and len(plain[-1]) > 1 else found.name if found else "sender"
     name = name if _NAME.fullmatch(name) else "sender"
     number = 2
@@ -144,16 +146,23 @@ def _agora(app: str, found: Marks, taken: Collection[str]) -> Draft:
     return Draft("agora", (found.why,), _block(lines), True)
 
 
-def _own_type(name: str, found: Marks) -> Draft:
+def _own_type(name: str, found: Marks, path: str) -> Draft:
     lines = [f"  {_key(name)}:", f"    type: {found.type}", *(f"    {line.replace('SECRET_OF', _secret(name))}" for line in found.lines)]
+    if found.type == "frameio" and path != "/frameio-webhook":
+        lines.append(_path_line(path))
     return Draft(found.name, (found.why,), _block(lines), True)
+
+
+def _path_line(path: str) -> str:
+    if _PATH.fullmatch(path) and not is_application(path) and not {".", ".."} & set(path.split("/")):
+        return f"    path: {path}"
+    return "    # its path is none that a source can have: let the sender post to another one"
 
 
 def _generic(name: str, found: Marks | None, request: InboundRequest, seen: _Seen) -> Draft:
     lines, why = [f"  {_key(name)}:", "    type: generic"], [found.why] if found else []
     if request.path != f"/hooks/{name}":
-        good = _PATH.fullmatch(request.path) and not is_application(request.path) and not {".", ".."} & set(request.path.split("/"))
-        lines.append(f"    path: {request.path}" if good else "    # its path is none that a source can have: let the sender post to another one")
+        lines.append(_path_line(request.path))
     preset = PRESETS.get(found.preset) if found else None
     verify, signed = (f"{{preset: {found.preset}, secrets: [{_secret(name)}]}}", True) if preset else _verify(name, seen, why)
     lines.append(f"    verify: {verify}")

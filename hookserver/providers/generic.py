@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -24,11 +25,16 @@ UNTYPED = "event"   # the type of an event that does not say
 MAX_TYPE = 100      # characters
 
 
+def unknown(address: str) -> None:
+    """The certificates that are known where none can be fetched."""
+
+
 class Generic(msgspec.Struct, frozen=True, kw_only=True):
     """``scheme`` None takes unsigned requests; ``keys`` are what it made of the secrets. ``event_type``: the first of these fields
     that is there names the type. ``key``: fields that together are the same for copies of one event; () = none.
     ``url``: the address as the sender knows it, for schemes that sign it. ``handshakes``: what is answered and not kept, with
-    ``tokens`` that an unsigned one has to bring. ``answer``: what the sender wants to hear of a success."""
+    ``tokens`` that an unsigned one has to bring. ``answer``: what the sender wants to hear of a success.
+    ``tasks``: as in ``Preset``. ``certificate``: address -> the key of the certificate there, None while it is not known."""
 
     scheme: Scheme | None
     keys: tuple[Any, ...] = ()
@@ -39,6 +45,8 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
     handshakes: tuple[Handshake, ...] = ()
     tokens: tuple[bytes, ...] = ()
     answer: Answer | None = None
+    tasks: tuple[tuple[Field, str, str], ...] = ()
+    certificate: Callable[[str], Any] = unknown
     name: str = NAME
     methods: tuple[str, ...] = ("POST",)
     content_types: frozenset[str] = JSON_ONLY
@@ -49,13 +57,15 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
 
     def examine(self, request: InboundRequest) -> Examined | Unfit | Answer:
         """Signature first, JSON only of what is authentic, unless the signature stands inside."""
-        reading, verdict = Reading(request, self.url), NOT_CHECKED
+        reading, verdict = Reading(request, self.url, self.certificate), NOT_CHECKED
         for handshake in self.handshakes:
             found = handshake.before(reading, self.tokens)
             if found is not None:
                 return found
         if self.scheme is not None:
             verdict = self.scheme.check(reading, self.keys)
+            if verdict.code == "certificate_unavailable":
+                return Unfit(verdict.code, hint=f"{verdict.text}.", wanted=self.scheme.wanted(reading))
             if not verdict.ok:
                 return refusal_of(verdict, self.reject_status)
         body = read_body(request, self.content_types)
@@ -66,7 +76,8 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
             found = handshake.after(reading, b"" if verdict.secret is None else self.keys[verdict.secret])
             if found is not None:
                 return found
-        return Examined(verdict, _type(self.event_type, reading), _key(self.key, reading), body.value, is_json=body.is_json)
+        return Examined(verdict, _type(self.event_type, reading), _key(self.key, reading), body.value, is_json=body.is_json,
+                        tasks=tuple(task for field, value, task in self.tasks if reading.find(field) == value))
 
     def kept(self, request: InboundRequest) -> InboundRequest:
         """Without the token in a header or in the query, whether it is the right one or not."""

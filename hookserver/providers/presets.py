@@ -13,6 +13,7 @@ import msgspec
 from hookserver.core.bodies import ANY, FORM, JSON
 from hookserver.core.fields import Field, parse_field
 from hookserver.core.requests import Answer
+from hookserver.core.schemes.certificates import CertificateScheme, Origin, SnsScheme
 from hookserver.core.schemes.keys import KeyForm
 from hookserver.core.schemes.marks import Listed
 from hookserver.core.schemes.publickeys import PublicKeyScheme
@@ -22,18 +23,21 @@ from hookserver.core.schemes.signed import compile_signed
 from hookserver.core.schemes.stamps import Stamp
 from hookserver.core.schemes.standard import standard
 from hookserver.core.schemes.tokens import BasicScheme, TokenScheme
+from hookserver.core.schemes.twilio import TwilioScheme
 from hookserver.providers.handshakes import Echo, Handshake, challenge
 from hookserver.providers.receiver import JSON_ONLY
 
 ROOTS = ("header", "query", "payload")
 DAY = 86_400.0
 EMPTY = Answer(200, b"")
+PAYPAL = r"https://api(?:-m)?(?:\.sandbox)?\.paypal\.com/v1/notifications/certs/[A-Za-z0-9_-]{1,200}"
 
 
 class Preset(msgspec.Struct, frozen=True):
     """``event_type``: the first of these fields that is there names the type. ``key``: fields that together are the same in copies
     of one event. ``reject_status``: of a signature that is missing or wrong. Fields as in ``core/fields.py``.
-    ``answer``: what the sender wants to hear of a success. ``published``: secrets that everybody knows."""
+    ``answer``: what the sender wants to hear of a success. ``published``: secrets that everybody knows. ``tasks``: (field, value,
+    task): what has to be done about an event with this value."""
 
     scheme: Scheme | None
     event_type: tuple[str, ...] = ()
@@ -43,6 +47,7 @@ class Preset(msgspec.Struct, frozen=True):
     content_types: frozenset[str] = JSON_ONLY
     answer: Answer | None = None
     published: tuple[bytes, ...] = ()
+    tasks: tuple[tuple[str, str, str], ...] = ()
 
 
 def parsed(texts: Sequence[str]) -> tuple[Field, ...]:
@@ -85,6 +90,10 @@ PRESETS: dict[str, Preset] = {
     # woocommerce.com, "Webhooks"
     "woocommerce": Preset(_header("X-WC-Webhook-Signature", encoding="base64"), ("header.X-WC-Webhook-Topic",),
                           ("header.X-WC-Webhook-Delivery-ID",), content_types=frozenset({JSON, FORM})),
+    # twilio.com/docs/usage/security. It wants TwiML or nothing; the token is the same in all tries of one request.
+    "twilio": Preset(TwilioScheme(), ("payload.MessageStatus", "payload.SmsStatus", "payload.CallStatus", "payload.EventType"),
+                     ("header.I-Twilio-Idempotency-Token",), content_types=frozenset({JSON, FORM}),
+                     answer=Answer(200, b"<Response/>", {"Content-Type": "text/xml"})),
     # docs.gitlab.com, "Webhooks": a token, or with newer versions a signature
     "gitlab": Preset(TokenScheme(parse_field("header.X-Gitlab-Token")), ("header.X-Gitlab-Event",), ("header.Idempotency-Key",)),
     "gitlab-signed": Preset(standard(), ("header.X-Gitlab-Event",), ("header.webhook-id",)),
@@ -152,6 +161,14 @@ PRESETS: dict[str, Preset] = {
                       ("payload.triggerType",)),
     # developer.authorize.net, "Webhooks". The key is used as the text it is; key: hex takes it for the bytes that it may write.
     "authorizenet": Preset(_header("X-ANET-Signature", algorithm="sha512", prefix="sha512="), ("payload.eventType",), ("payload.notificationId",)),
+    # developer.paypal.com, "Verify webhook signatures". The secret is the id of the webhook.
+    "paypal": Preset(_header("PAYPAL-TRANSMISSION-SIG", kind=CertificateScheme, method="certificate", encoding="base64",
+                             signed="{id}|{timestamp}|{secret}|{crc32}", id=parse_field("header.PAYPAL-TRANSMISSION-ID"),
+                             stamp=_time("PAYPAL-TRANSMISSION-TIME", unit="iso", past=None, future=None),
+                             origin=Origin(parse_field("header.PAYPAL-CERT-URL"), PAYPAL)), ("payload.event_type",), ("payload.id",)),
+    # docs.aws.amazon.com/sns, "Fanout to HTTP/S endpoints". The secrets are ARNs of topics; a subscription is confirmed by a task.
+    "sns": Preset(SnsScheme(), ("payload.Type",), ("payload.MessageId",), content_types=_TEXT_TOO,
+                  tasks=(("payload.Type", "SubscriptionConfirmation", "confirm"),)),
     # developers.telnyx.com, "Receiving Webhooks"
     "telnyx": Preset(_header("telnyx-signature-ed25519", kind=PublicKeyScheme, method="ed25519", encoding="base64", key=KeyForm("base64"),
                              signed="{timestamp}|{body}", stamp=_time("telnyx-timestamp")), ("payload.data.event_type",), ("payload.data.id",)),

@@ -48,12 +48,15 @@ class Examined(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unfit(msgspec.Struct, frozen=True, gc=False):
-    """Why a request is refused: ``code`` is a key of errors.CODES; None stands for the code's own message and status."""
+    """Why a request is refused: ``code`` is a key of errors.CODES; None stands for the code's own message and status.
+
+    ``wanted``: the address of a certificate; once that is known, the request may be looked at again."""
 
     code: str
     message: str | None = None
     hint: str | None = None
     status: int | None = None
+    wanted: str | None = None
 
 
 class Receiver(Protocol):

@@ -67,14 +67,14 @@ def likely(headers: Headers, fields: object, path: str) -> Marks | None:
         return Marks("acrcloud", "its body is a callback of ACRCloud's file scanning", type="acrcloud", lines=_OWN["acrcloud"])
     for header, name in BY_HEADER:
         if header in headers:
-            return Marks(name, f"the header {headers[header][0]} is of {name}", name)
+            return Marks(name, f"{name} sends a header {headers[header][0]}", name)
     agent = headers.get("user-agent", ("", ""))[1].lower()
     for start, name in BY_AGENT:
         if agent.startswith(start):
-            return Marks(name, f"its User-Agent is of {name}", name)
+            return Marks(name, f"its User-Agent is that of {name}", name)
     for member, is_so, name in BY_MEMBER:
         if isinstance(fields, dict) and is_so(fields.get(member)):
-            return Marks(name, f"the member {member} of its body is of {name}", name)
+            return Marks(name, f"bodies of {name} have such a member {member}", name)
     return None
 
 

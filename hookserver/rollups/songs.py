@@ -3,7 +3,7 @@
 A song begins with an event of type ``file.uploaded`` (we hand it over) or with the first callback about a file that nobody
 handed in here. It goes on ``uploaded`` → ``processing`` → ``analyzed``, ``no_results`` or ``failed``, moved by callbacks and by
 what its tasks come to; never back, except that a task made by hand takes up again one that has failed. Callbacks may come in any
-order and more than once: what says more of a song wins.
+order and more than once: what says more of a song wins. When the API is asked, its answer stands: a file may have been scanned again.
 
 Live are the songs that have not ended, and the last ``KEPT`` that have: those can still change. One that is let go becomes a
 row, in the partition of its source and of the UTC day on which it began. Of results only the facts are kept, and the seq of the record that
@@ -119,7 +119,7 @@ class Songs:
         if song.status in OVER:
             return self._put(old, song)
         why = "it was cancelled" if cancelled else text_of(tried.note) or ("the answer names no file" if step.state == DONE else step.cause)
-        self._put(old, _ended(song, FAILED, step, f"{'The upload' if kind == UPLOAD else 'Asking for the results'}: {why}"))
+        self._put(old, _ended(song, FAILED, step, False, f"{'The upload' if kind == UPLOAD else 'Asking for the results'}: {why}"))
 
     def _handed(self, old: Song, song: Song, file: File, step: Step) -> None:
         """The API has told of the file."""
@@ -144,12 +144,12 @@ class Songs:
         found = None if results is None else read_results(results)
         if found is not None:
             status = ANALYZED if found.facts != Facts() else NOTHING
-            if RANK[status] >= RANK[song.status]:
-                song = _replace(_ended(song, status, entry), results=entry.seq, facts=found.facts, duration=song.duration or found.duration)
+            if final or RANK[status] >= RANK[song.status]:
+                song = _replace(_ended(song, status, entry, final), results=entry.seq, facts=found.facts, duration=song.duration or found.duration)
         elif what == NO_RESULTS or what == READY and final:
-            song = _ended(song, NOTHING, entry)
+            song = _ended(song, NOTHING, entry, final)
         elif what == ERROR:
-            song = _ended(song, FAILED, entry, f"ACRCloud could not read the file (state {file.state if file.state is not None else file.status})")
+            song = _ended(song, FAILED, entry, final, f"ACRCloud could not read the file (state {file.state if file.state is not None else file.status})")
         elif song.status == WAITING:
             song = _replace(song, status=PROCESSING, since=at_ms(entry.at), trouble="")
         self._put(old, song)
@@ -295,11 +295,11 @@ class _Tried(msgspec.Struct, gc=False):
     value: msgspec.Raw = msgspec.Raw(b"null")
 
 
-def _ended(song: Song, status: str, entry: Entry | Step, reason: str = "") -> Song:
-    """The song at its end, unless more is known of it already."""
-    if RANK[status] <= RANK[song.status]:
+def _ended(song: Song, status: str, entry: Entry | Step, anyway: bool, reason: str = "") -> Song:
+    """The song at its end, unless more is known of it already. ``anyway``: the API says so, so it has changed its mind."""
+    if status == song.status or not anyway and RANK[status] < RANK[song.status]:
         return song
-    return _replace(song, status=status, since=at_ms(entry.at), reason=text_of(reason), trouble="")
+    return _replace(song, status=status, since=at_ms(entry.at), reason=text_of(reason), trouble="", results=0, facts=Facts())
 
 
 _decode_tried = msgspec.json.Decoder(_Tried).decode

@@ -172,6 +172,10 @@ class FeedHouse:
         except (OSError, msgspec.MsgspecError):
             return None
 
+    def seq_of(self, feed: str, key: str) -> int | None:
+        """The seq of the event that an entry has become, however long ago."""
+        return self._fold().seq_of(feed, key)
+
     # -- asking ------------------------------------------------------------------------------------
 
     def progress(self) -> dict[str, Progress]:

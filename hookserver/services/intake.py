@@ -27,9 +27,11 @@ from hookserver.core.requests import Answer, InboundRequest, header_values, is_a
 from hookserver.core.tasks import record_seq
 from hookserver.errors import CorruptionError, Refused, StorageUnavailable
 from hookserver.providers import agora
+from hookserver.providers.generic import unknown
 from hookserver.providers.receiver import Unfit
+from hookserver.services.certificates import Certificates
 from hookserver.services.endpoints import Endpoint
-from hookserver.services.reception import Filtered, Reception, Taken, content_length
+from hookserver.services.reception import CertificateWanted, Filtered, Reception, Taken, content_length
 
 log = logging.getLogger("hookserver.intake")
 
@@ -57,16 +59,19 @@ class Intake:
     ``steady`` gives seconds for the rate limiter, ``clock`` Unix milliseconds. ``threads`` runs the work on
     large bodies (None: the loop's own). ``read(seq)`` gives the line of a record, and blocks. ``recall(source, key)`` is a memory of events
     that lasts longer than the window of duplicates: a seq, or None.
+    ``certificates``: how those of senders are fetched.
     """
 
     def __init__(self, config: Config, *, storage, dedup, rejections, steady: Callable[[], float] = time.monotonic,
                  clock: Callable[[], int] = wall_ms, threads: Executor | None = None,
-                 read: Callable[[int], bytes | None] = lambda seq: None, recall: Callable[[str, str], int | None] = lambda source, key: None):
+                 read: Callable[[int], bytes | None] = lambda seq: None, certificates: Certificates | None = None,
+                 recall: Callable[[str, str], int | None] = lambda source, key: None):
         self._log, self._dedup, self._rejections, self._read = storage, dedup, rejections, read
         self._recall_seq = recall
         self._steady, self._clock, self._threads = steady, clock, threads
         self._trusted: Sequence[Network] = config.server.trusted_proxies
-        self.reception = Reception(config)
+        self._certificates = certificates
+        self.reception = Reception(config, unknown if certificates is None else certificates.known)
         self._in_flight: dict[tuple[str, str], asyncio.Future] = {}
         self.accepted: Counter[str] = Counter()    # source -> records made
         self.duplicates: Counter[str] = Counter()  # source -> answered without a new record
@@ -125,7 +130,7 @@ class Intake:
         Returns what it is, the id of its event, and whether that was there already; a dry run has no id for a new one.
         Raises StorageUnavailable, and Refused: it is not kept among the rejections a second time.
         """
-        taken = await asyncio.get_running_loop().run_in_executor(self._threads, self.reception.judge, request)
+        taken = await self._in_thread(self.reception.judge, request)
         if dry_run:
             event = self.known_as(request, taken)
             return taken, event, event is not None
@@ -143,9 +148,19 @@ class Intake:
     async def examine(self, request: InboundRequest) -> Taken | Answer:
         """What it is, and where it goes; of a handshake, the answer. Raises Refused."""
         endpoint = self.reception.endpoint_of(request)
-        if len(request.body) > (LARGE_BODY if endpoint.terms.schema is None else LARGE_FOR_A_SCHEMA):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self.reception.examine, endpoint, request)
+        if endpoint.certified or len(request.body) > (LARGE_BODY if endpoint.terms.schema is None else LARGE_FOR_A_SCHEMA):
+            return await self._in_thread(self.reception.examine, endpoint, request)
         return self.reception.examine(endpoint, request)
+
+    async def _in_thread(self, work: Callable, *arguments):
+        """``work`` in a thread; once more where a certificate had to be fetched first. Raises what it raises."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, work, *arguments)
+        except CertificateWanted as wanted:
+            if self._certificates is None or not await self._certificates.get(wanted.address):
+                raise
+        return await loop.run_in_executor(self._threads, work, *arguments)
 
     async def _keep(self, request: InboundRequest, taken: Taken, checks: dict[str, str] | None = None) -> tuple[str, bool]:
         """The id of the event, once it is on disk, and whether an earlier request had made it."""
@@ -196,7 +211,7 @@ class Intake:
 
     async def _recall(self, taken: Taken, event: str) -> Answer:
         """The answer to a duplicate that depends on the first one. Raises Refused, StorageUnavailable."""
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, self._repeated, taken, record_seq(event))
+        found = await self._in_thread(self._repeated, taken, record_seq(event))
         if type(found) is Unfit:
             raise Refused(found.code, found.message, hint=found.hint, status=found.status)
         return found

@@ -24,18 +24,20 @@ MINUTES = 60
 class Overview:
     """``counts()`` gives the counting rollup, or None while it is not there. ``clock`` gives Unix milliseconds.
 
-    ``warnings()`` gives those of the running server; the configuration's own come on top.
+    ``warnings()`` gives those of the running server; the configuration's own come on top. ``outside(path)`` is where senders reach
+    a path, when that is not below ``base_url``.
     """
 
     def __init__(self, config: Config, *, storage, rejections, events: Events, counts: Callable[[], Counts | None],
                  clock: Callable[[], int], base_url: str, warnings: Callable[[], Sequence[str]] = lambda: (),
-                 threads: Executor | None = None):
+                 threads: Executor | None = None, outside: Callable[[str], str | None] = lambda path: None):
+        self._outside = outside
         self._config, self._log, self._rejections, self._events = config, storage, rejections, events
         self._counts, self._clock, self._base_url = counts, clock, base_url
         self._warnings, self._threads = warnings, threads
 
     async def report(self) -> dict:
-        """The answer of ``GET /api/overview``."""
+        """The answer of ``GET /api/overview``. What sources drop as they were told is among the causes, and not among the refused."""
         now = self._clock()
         refused = self._rejections.counts(now)
         counts = self._counts()
@@ -45,7 +47,7 @@ class Overview:
                             *(self._row(feed.name, "feed", parse_url(feed.url).origin, counts, now) for feed in self._config.feeds.values()),
                             *([self._row(jobs.NAME, jobs.NAME, f"{self._base_url}{jobs.PATH}", counts, now)] if self._config.jobs else [])],
                 "rate": self._rate(counts, now),
-                "rejections": {"last_hour": refused["last_hour"], "by_cause": refused["last_hour_by_cause"]},
+                "rejections": {"last_hour": refused["last_hour"] - refused["last_hour_by_cause"].get("filtered", 0), "by_cause": refused["last_hour_by_cause"]},
                 "warnings": [*self._config.warnings, *self._warnings()]}
 
     def _store(self, free: int | None) -> dict:
@@ -65,7 +67,7 @@ class Overview:
         return found.f_bavail * found.f_frsize
 
     def _source(self, source: Source, counts: Counts | None, now: int) -> dict:
-        urls = {name: f"{self._base_url}{path}" for name, path in source.paths.items()}
+        urls = {name: self._outside(path) or f"{self._base_url}{path}" for name, path in source.paths.items()}
         return self._row(source.name, source.type, next(iter(urls.values())), counts, now) | {
             **({"urls": urls} if isinstance(source, AgoraSource) else {}),
             "warnings": [f"{'App' if isinstance(source, AgoraSource) else 'Source'} {name} takes unsigned requests (verify: none)."

@@ -34,9 +34,10 @@ class Chosen(msgspec.Struct, frozen=True):
     source: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    path: str | None = None
 
     def accepts(self, refused: Rejection) -> bool:
-        return ((self.cause is None or refused.cause == self.cause) and (self.source is None or refused.source == self.source)
+        return ((self.path is None or refused.path == self.path) and (self.cause is None or refused.cause == self.cause) and (self.source is None or refused.source == self.source)
                 and (self.since_ms is None or refused.at_ms >= self.since_ms)
                 and (self.until_ms is None or refused.at_ms <= self.until_ms))
 

@@ -17,20 +17,28 @@ from hookserver.core.ratelimit import RateLimiter
 from hookserver.core.requests import Answer, InboundRequest
 from hookserver.core.schemas import Schema
 from hookserver.errors import Refused
+from hookserver.providers.generic import unknown
 from hookserver.providers.receiver import Examined, Unfit
-from hookserver.services.endpoints import Endpoint, endpoints_of, own_success, tokens_of
+from hookserver.services.endpoints import Certificate, Endpoint, endpoints_of, tokens_of
 from hookserver.services.routing import Routing, joined
 
-DROPPED = Answer(200, b'{"status":"success","message":"Webhook dropped by the conditions of its source"}')
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
 class Filtered(Refused):
-    """The source's own conditions drop the request. It is answered as a success, so that its sender does not send it again."""
+    """The source's own conditions drop the request. It is answered like an event, but for an id, so that its sender does not send it again."""
 
     def __init__(self, answer: Answer):
         super().__init__("filtered", status=answer.status)
         self.answer = answer
+
+
+class CertificateWanted(Refused):
+    """It can be said who sent a request when the certificate at ``address`` is known."""
+
+    def __init__(self, address: str, hint: str | None):
+        super().__init__("certificate_unavailable", hint=hint, retry_after=60)
+        self.address = address
 
 
 class Taken(msgspec.Struct, frozen=True, gc=False):
@@ -46,9 +54,9 @@ class Taken(msgspec.Struct, frozen=True, gc=False):
 class Reception:
     """``limiter``: of all sources without a rate of their own. Any thread may ask ``judge`` and ``examine``."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, certificate: Certificate = unknown):
         self.limiter = RateLimiter(config.limits.rate)
-        self.endpoints = endpoints_of(config, self.limiter)     # by path, which is matched exactly
+        self.endpoints = endpoints_of(config, self.limiter, certificate)     # by path, which is matched exactly
         self._tokens = {token for endpoint in self.endpoints.values() for token in tokens_of(endpoint.receiver)}
         self.routing = Routing(config.routes, config.notify)
         self._body_limit = config.limits.body
@@ -118,6 +126,8 @@ class Reception:
         if type(found) is Answer:
             return found
         if type(found) is Unfit:
+            if found.wanted is not None:
+                raise CertificateWanted(found.wanted, found.hint)
             raise Refused(found.code, found.message, hint=found.hint, status=found.status)
         source, checks = endpoint.source, further(endpoint, request, found)
         to = self.routing.choose(source, found.type, request.client, request.headers, found.value)
@@ -142,7 +152,7 @@ def further(endpoint: Endpoint, request: InboundRequest, found: Examined) -> dic
         verdicts["address"] = f"{request.client} is in {terms.allow_ips.holder(request.client) or 'no network of the list'}"
     if terms.drop is not None:
         if terms.drop.matches(Subject(endpoint.source, found.type, request.client, joined(request.headers), found.value)):
-            raise Filtered(found.answer or own_success(terms) or DROPPED)
+            raise Filtered(endpoint.success(found, "", False))
         verdicts["filter"] = "not dropped"
     if terms.schema is not None:
         if (wrong := _misfit(terms.schema, request, found)) is not None:

@@ -12,9 +12,11 @@ import msgspec
 
 from hookserver.core.announcements import PROVIDER
 from hookserver.core.records import BadLine, Record
+from hookserver.core.scans import UPLOADED
 from hookserver.errors import Refused
 from hookserver.services.rebuilt import Incomplete, lacks_secrets, of_event, of_rejection
 from hookserver.services.reception import Reception
+from hookserver.services.uploads import PATH as UPLOADS
 from hookserver.store.rejections import Rejection
 
 NOBODY = "(no source)"
@@ -54,11 +56,13 @@ class Trial:
         return sorted(self._changes.values(), key=lambda change: -change.count)
 
     def event(self, record: Record, line: bytes) -> None:
-        """An event of then. One that we have made was no request."""
+        """An event of then. One that we have made was no request, one of a file that was handed in no sender's."""
         if record.provider == PROVIDER:
             return
         tally = self._tally(record.source)
         tally.events += 1
+        if record.type == UPLOADED and record.path == UPLOADS:
+            return self._handed_in(record, tally)
         try:
             request = of_event(record, line)
             taken = self._reception.judge(request)
@@ -76,6 +80,13 @@ class Trial:
                 tally.elsewhere += 1
                 where = "" if source == record.source else f" of source {source}"
                 self._note(f"{record.source}: {_names(record.to)} becomes {_names(to)}{where}", record.id)
+
+    def _handed_in(self, record: Record, tally: Tally) -> None:
+        """The admin's own: only where it goes may be another matter."""
+        to = [*self._reception.routing.choose_for(record), *(name for name in record.to if "." in name)]
+        if to != record.to:
+            tally.elsewhere += 1
+            self._note(f"{record.source}: {_names(record.to)} becomes {_names(to)}", record.id)
 
     def rejection(self, refused: Rejection) -> None:
         """A request that was refused then."""

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 
 from hookserver.config import AcrcloudSource, Config
 from hookserver.core.guard import parse_url
+from hookserver.core.scans import UPLOAD
 from hookserver.errors import StorageUnavailable
 from hookserver.rollups.song_rows import FAILED, WAITING
 from hookserver.services.acrcloud_apis import AcrcloudApis
 from hookserver.services.projection import Projection
-from hookserver.services.uploads import TASK, Room, Uploads
+from hookserver.services.uploads import Room, Uploads
 from hookserver.tasks.acrcloud_upload import UploadPerformer
 from hookserver.tasks.client import Client
 from hookserver.tasks.connect import Connector
@@ -34,7 +35,7 @@ class UploadHouse:
         self.apis = AcrcloudApis(sources, own)
         self._performers = {source.name: UploadPerformer(parse_url(api.files), api.token, self._client, home=config.data, timeout=source.timeout)
                             for source in sources if (api := self.apis.of(source.name))}
-        self.lanes = [LaneSpec(target=f"{source.name}.{TASK}", performer=self._performers[source.name], retry=source.retry, timeout=LONGEST, concurrency=AT_ONCE)
+        self.lanes = [LaneSpec(target=f"{source.name}.{UPLOAD}", performer=self._performers[source.name], retry=source.retry, timeout=LONGEST, concurrency=AT_ONCE)
                       for source in sources if source.name in self._performers]
         rooms = {source.name: Room(source.upload.largest, source.upload.quota, source.name in self._performers) for source in sources}
         self.uploads = Uploads(rooms, config.data, append=append, choose=choose, min_free=config.store.min_free, clock=clock)

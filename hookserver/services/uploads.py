@@ -22,15 +22,16 @@ from hookserver.core.guard import parse_url
 from hookserver.core.jsonstrict import BadJSON, parse
 from hookserver.core.records import event_draft
 from hookserver.core.requests import Answer
+from hookserver.core.scans import UPLOAD, UPLOADED
 from hookserver.core.uploads import FORM, MAX_NAME, BadUpload, UploadReader, shown_name
 from hookserver.errors import Refused, StorageUnavailable
+from hookserver.providers import acrcloud
 from hookserver.providers.jobs import job_id
 from hookserver.store.disk import Disk
 
 log = logging.getLogger("hookserver.uploads")
 
 PATH = "/acrcloud/upload/"
-PROVIDER, TYPE, TASK = "acrcloud", "file.uploaded", "upload"
 DIRECTORY = "uploads"
 PIECE = 256 * 1024      # bytes in memory before they are written
 FORM_ROOM = 64 * 1024   # bytes of a form around its file, and of the JSON that names a URL
@@ -142,10 +143,10 @@ class Uploads:
 
     async def keep(self, source: str, client: str, payload: dict) -> Answer:
         """Make the event of a song; the answer is true once it is on disk. Raises StorageUnavailable, Refused."""
-        to = self.choose(source, TYPE, client, (), payload)
+        to = self.choose(source, UPLOADED, client, (), payload)
         stored = await self.append(event_draft(
-            source=source, provider=PROVIDER, type=TYPE, method="POST", path=PATH, client=client, headers=(), body=_encode(payload), is_json=True,
-            checks={"signature": "the admin token"}, to=(*to, f"{source}.{TASK}")))
+            source=source, provider=acrcloud.NAME, type=UPLOADED, method="POST", path=PATH, client=client, headers=(), body=_encode(payload), is_json=True,
+            checks={"signature": "the admin token"}, to=(*to, f"{source}.{UPLOAD}")))
         return Answer(202, _encode({"status": "success", "message": "The song is kept, and goes to ACRCloud.", "id": stored.id, "source": source, **payload}))
 
 

@@ -13,8 +13,8 @@ from hookserver.web.base import BaseHandler
 from hookserver.web.parameters import Parameters, bad, from_members
 
 _KNOWN = {"events": ("what", "id", "source", "type", "app", "since", "until", "to", "limit", "after", "last"),
-          "rejections": ("what", "id", "source", "cause", "since", "until", "limit", "after", "last")}
-_SELECTING = ("source", "type", "app", "cause", "since", "until")
+          "rejections": ("what", "id", "source", "cause", "path", "since", "until", "limit", "after", "last")}
+_SELECTING = ("source", "type", "app", "cause", "path", "since", "until")
 _EVENT = re.compile(r"evt_([0-9a-z]+)_([1-9][0-9]{0,14})", re.ASCII)
 
 
@@ -46,7 +46,7 @@ class Replay(BaseHandler):
         one = given.text("id")
         if one is not None:
             return await self.house.readmission.one(one, dry_run=dry_run)
-        wanted = Chosen(cause=given.text("cause"), source=given.text("source"),
+        wanted = Chosen(cause=given.text("cause"), source=given.text("source"), path=given.text("path"),
                         since_ms=given.since_ms("since"), until_ms=given.until_ms("until"))
         return await self.house.readmission.some(wanted, dry_run=dry_run, **_portion(given, readmission.PORTION))
 

@@ -54,10 +54,9 @@ class UploadDoor:
             if self.hooks.draining:
                 raise Refused("draining", retry_after=5)
             self._check(headers)
-            incoming = self._begin(visit, target.partition("?")[2], headers)
-        except Refused as refused:
-            return refusal(refused)
-        return UploadCall(self, visit, incoming)
+            return UploadCall(self, visit, self._begin(visit, target.partition("?")[2], headers))
+        except Exception as error:
+            return refusal(told(error))
 
     def _check(self, headers) -> None:
         """Raises Refused for everybody but the admin, on a page of ours."""
@@ -74,6 +73,8 @@ class UploadDoor:
         source = given.pop("source", None)
         if given:
             raise Refused("bad_parameter", f"There is no parameter {next(iter(given))[:100]!r} here.", hint="source is the only one.")
+        if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            raise Refused("unsupported_encoding")
         visit.allowed = self.uploads.limit(source)
         client = client_address(visit.conn.context.remote_ip, headers.get_list("X-Forwarded-For"), self.house.trusted_proxies)
         length = declared_length(headers) if "Content-Length" in headers else None

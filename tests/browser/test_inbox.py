@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hookserver.core.requests import InboundRequest
+
 from tests.browser import hostile
 from tests.browser.conftest import running_server
 from tests.running import CONF
@@ -42,6 +44,21 @@ def test_a_path_without_a_source(server, open_page):
     page.has("A source for it")
     page.has("probably github")
     page.fits("a rejection with a draft at 320")
+    page.page.get_by_role("button", name="Try it with today's configuration").click()
+    page.has("1 refused again")
+    page.has("unmatched: The path is that of a source")
+    # a path that has a source by now
+    came = InboundRequest("POST", "/hooks/shop", "", [("Content-Type", "application/x-www-form-urlencoded")], b"what=late", "127.0.0.1", "127.0.0.1", server.app.clock())
+    for _ in range(2):
+        server.call(server.app.rejections.add, came, source=None, cause="unmatched", status=404, message="No source.", size=9)
+    page.go("#/inbox")
+    group = page.page.locator(".inbox-group", has_text="POST /hooks/shop")
+    group.get_by_text("has this path now").wait_for()
+    group.get_by_role("button", name="Try it with today's configuration").click()
+    group.get_by_text("Now: 2 taken in.").wait_for()
+    group.get_by_role("button", name="Take in 2 requests").click()
+    group.get_by_text("Done: 2 taken in.").wait_for()
+    assert [line["raw"] for line in server.lines()] == ["what=late"] * 2
     # an event that is a form
     event = client.ask("POST", "/hooks/shop", b"what=sold&size=S&size=XL&%3Cb%3E=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E",
                        Content_Type="application/x-www-form-urlencoded").json["id"]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.contract.letters import Letter, Sent
 from tests.contract.sender import SITE, Sender
-from tests.contract.senders import JOB_SERVICE
-from tests.running import Client, Reply, Running
+from tests.contract.senders import JOB_SERVICE, SENDERS
+from tests.running import Reply, Running
 
 BODY = 64 * 1024     # bytes that a source takes
 JSON = ("Content-Type", "application/json")
@@ -36,9 +36,14 @@ class House:
         self.running = Running(file, clock=lambda: round(self.now * 1000))
         self.anybody, self.admin = self.running.client(), self.running.client(self.running.token)
         self._ids = itertools.count(1)
+        self.ledger: set[str] = set()
 
     def close(self) -> None:
+        """Stop, and hold the log against the ledger: each event that somebody was told of, and no other one that somebody sent."""
         self.running.stop()
+        quiet = {sender.at for sender in SENDERS if sender.quiet or sender is JOB_SERVICE}
+        kept = [line["id"] for line in self.running.lines() if line.get("client") and line["path"].partition("?")[0] not in quiet]
+        assert sorted(kept) == sorted(self.ledger)
 
     def letter(self, sender: Sender, body: bytes | None = None, *, secret: int = 1, off: float = 0, id: str | None = None, **more) -> Letter:
         """What it says next: something new, unless ``body`` is given. ``off``: seconds by which its clock is wrong."""
@@ -49,10 +54,16 @@ class House:
         """The same, signed."""
         return sender.sign(self.letter(sender, body, **more))
 
-    def deliver(self, sender: Sender, sent: Sent, client: Client | None = None) -> Reply:
-        """Put it on the wire. Header values are bytes of latin-1."""
-        target = sender.at + (f"?{sent.query}" if sent.query else "")
-        return (client or self.anybody).send(request(target, sent))
+    def deliver(self, sender: Sender, sent: Sent) -> Reply:
+        """Put it on the wire."""
+        return self.send(request(sender.at + (f"?{sent.query}" if sent.query else ""), sent))
+
+    def send(self, data: bytes) -> Reply:
+        """The bytes of one request as they are; the event that comes of it goes into the ledger."""
+        reply = self.anybody.send(data)
+        if reply.status == 200 and b'"id":"evt_' in reply.body:
+            self.ledger.add(reply.json["id"])
+        return reply
 
     def post(self, sender: Sender, body: bytes | None = None, **more) -> Reply:
         """All of it at once."""

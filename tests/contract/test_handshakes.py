@@ -79,7 +79,7 @@ def test_meta_and_dropbox_ask_with_a_get(house: House):
 def test_graph_posts_a_token_and_wants_it_back(house: House):
     sender = ROWS["graph"]
     for headers in ([("Content-Type", "text/plain; charset=utf-8")], []):
-        reply = house.anybody.send(request(f"{sender.at}?validationToken={ODD_ESCAPED}%20a+b", Sent(headers, b"")))
+        reply = house.send(request(f"{sender.at}?validationToken={ODD_ESCAPED}%20a+b", Sent(headers, b"")))
         assert plain(reply) == (200, ODD + " a b", "text/plain")
 
 

@@ -55,7 +55,7 @@ def visited(journal, tmp_path_factory) -> Iterator[House]:
     house = House(tmp_path_factory.mktemp("secrets"), conf(SENDERS))
     for sender in SENDERS:
         for target, sent, method in _visits(house, sender):
-            reply = house.anybody.send(request(target, sent, method))
+            reply = house.send(request(target, sent, method))
             assert reply.status < 500 and not _found(reply.body, sender), (sender.name, method, target, reply)
     assert house.admin.get("/api/rejections").json["rejections"]
     yield house
@@ -135,7 +135,7 @@ def test_a_token_in_an_address_is_hidden_wherever_it_stands(visited: House):
     token = ACRCLOUD.key(1)
     for tail in (token, f"{token}/", f"x/{token}", f"?token={token}&a=1", f"?TOKEN={token}", f"?%74oken={token}", f"{token}?token={token}",
                  f"?a={token}", f"/{token}", f"{token}%20"):
-        visited.anybody.send(request(ACRCLOUD.at + tail, visited.sent(ACRCLOUD)._replace(query="")))
+        visited.send(request(ACRCLOUD.at + tail, visited.sent(ACRCLOUD)._replace(query="")))
     text = b"".join(file.read_bytes() for file in visited.running.data.rglob("*") if file.is_file() and file.name not in OWN)
     assert not re.findall(rb".{60}" + re.escape(token.encode()), text)
 

@@ -112,7 +112,7 @@ def test_what_a_sender_has_published_fits(archive: House, vector: Vector):
     target = path + (f"?{vector.query}" if vector.query else "")
     archive.now = vector.at
     sent = Sent(vector.headers, vector.body)
-    reply = archive.anybody.send(request(target, sent))
+    reply = archive.send(request(target, sent))
     assert reply.status == 200, reply
     assert archive.admin.get(f"/api/events/{reply.json['id']}/raw").body == vector.body
-    assert archive.anybody.send(request(target, sent._replace(body=vector.body + b" "))).status == 401
+    assert archive.send(request(target, sent._replace(body=vector.body + b" "))).status == 401

@@ -2,7 +2,7 @@
 
 ``placed`` puts it somewhere as an executable. What it does stands in ``behaviour.json`` beside it, read anew when it matters:
 ``host`` of the quick tunnel · ``end``: exit code, at once, after saying ``say`` · ``limited``: the service says 429 · ``ready``: whether it is connected ·
-``metrics``: false = no metrics server · ``quick``: false = a version without /quicktunnel · ``says``: what that names instead · ``json``: lines are JSON objects ·
+``metrics``: false = no metrics server · ``quick``: false = a version without /quicktunnel · ``says``: what that names instead · ``json``: lines are JSON objects · ``mute``: there are none ·
 ``flood``: bytes of chatter on standard error · ``deaf``: SIGTERM is not heard · ``child``: starts another deaf process in a session of its own ·
 ``edge``: a port at which it takes the requests that Cloudflare would pass on. Each start is a line in ``calls.jsonl``.
 """
@@ -47,6 +47,8 @@ def behaviour() -> dict:
 
 
 def say(level: str, message: str, **fields) -> None:
+    if behaviour().get("mute"):
+        return
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     if behaviour().get("json"):
         line = json.dumps({"level": {"INF": "info", "ERR": "error"}[level], "time": at, "message": message} | fields)

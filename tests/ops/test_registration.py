@@ -150,6 +150,15 @@ def test_what_it_needs_is_asked_for_at_the_start(tmp_path: Path, source, key, to
     assert raised.value.key == f"sources.r.{key}"
 
 
+def test_it_has_to_come_through_the_tunnel(tmp_path: Path):
+    (tmp_path / "conf.yaml").write_text("""\
+server: {port: 1}
+tunnel: {enabled: true}
+sources: {r: {type: frameio, path: /hooks/review, token: abcdefgh, account: a, register: {workspace: w}}}""")
+    with pytest.raises(ConfigError, match="needs /hooks/review among tunnel.paths"):
+        config.load(tmp_path / "conf.yaml", env={})
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"id": 7}', r'{"secrets": ["\ud800"]}', "\xff"])
 def test_what_was_kept_and_cannot_be_read_is_registered_anew(tmp_path, text):
     (tmp_path / "r.webhook").write_text(text, "latin-1")

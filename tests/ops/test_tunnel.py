@@ -82,6 +82,8 @@ def test_a_day_of_a_tunnel(serve, tmp_path, monkeypatch):
     assert up["process_pid"] == call["pid"] and "TUNNEL_TOKEN" not in call["env"]
     assert Path(call["argv"][call["argv"].index("--config") + 1]).read_bytes() == b""
     carries(edge, running)
+    sources = running.client(running.token).get("/api/overview").json["sources"]
+    assert [source["url"].partition(":")[0] for source in sources] == ["https", "http"] and sources[0]["url"] == up["urls"][0]
     opens_nothing_else(Client(up["webhook_port"]), running)
 
     status = Client(up["webhook_port"], running.token).get("/webhook-status")
@@ -179,7 +181,7 @@ def test_a_port_that_is_taken_is_an_error_at_the_start(tmp_path):
 
 
 @pytest.mark.parametrize("more, key", [({"type": "named"}, "token_file"), ({"url": "https://x.example"}, "url"), ({"paths": ["/api/x"]}, "paths[0]"),
-                                       ({"type": "other"}, "type"), ({"enabled": "yes"}, "enabled"), ({"enabled": None}, "enabled")])
+                                       ({"type": "other"}, "type"), ({"type": "named", "token_file": "none"}, "token_file"), ({"enabled": "yes"}, "enabled"), ({"enabled": None}, "enabled")])
 def test_settings_that_cannot_be(tmp_path, more, key):
     (tmp_path / "conf.yaml").write_text(json.dumps({"tunnel": more}))
     with pytest.raises(ConfigError) as raised:
@@ -237,6 +239,13 @@ def test_an_address_that_only_the_metrics_port_knows_is_not_believed(tmp_path, m
     tunnel = Tunnel(settings(placed(tmp_path, says="evil-other-one.trycloudflare.com")), port=1, directory=tmp_path, given={}, on_url=addresses.append)
     run(tunnel, lambda: "names another address" in tunnel.trouble)
     assert not addresses and not tunnel.url
+
+
+def test_where_no_line_says_the_address_the_metrics_port_is_believed_after_a_while(tmp_path, monkeypatch):
+    monkeypatch.setattr(ops, "LINES", 0.3)
+    tunnel = Tunnel(settings(placed(tmp_path, mute=True)), port=1, directory=tmp_path, given={})
+    run(tunnel, lambda: tunnel.state == "up")
+    assert tunnel.url == "https://lucky-blue-fox.trycloudflare.com"
 
 
 @pytest.mark.logs("tunnel")

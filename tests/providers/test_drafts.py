@@ -22,7 +22,7 @@ CANARY = "canary-0123456789-canary"
 
 POINT = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")       # RFC 8032, 7.1, test 1
 P256 = base64.b64encode(derive_private_key(5, SECP256R1()).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
-KEYS = {"discord": POINT.hex(), "telnyx": base64.b64encode(POINT).decode(), "sendgrid": P256}
+KEYS = {"discord": POINT.hex(), "telnyx": base64.b64encode(POINT).decode(), "sendgrid": P256, "sns": "arn:aws:sns:eu-west-1:123456789012:alerts"}
 
 
 class Anything(dict):
@@ -75,7 +75,7 @@ def test_senders_that_have_a_type_of_their_own(tmp_path):
     calls = loaded(tmp_path, draft(inbound("/0123abc/webhooks", Agora_Signature_V2="00")).yaml)
     assert (calls.type, list(calls.apps)) == ("agora", ["0123abc"])
     assert loaded(tmp_path, draft(inbound("/0123abc/webhooks", b'{"noticeId":"1","productId":1,"eventType":2}')).yaml).type == "agora"
-    assert loaded(tmp_path, draft(inbound(X_Frameio_Signature="v0=00")).yaml).type == "frameio"
+    assert loaded(tmp_path, draft(inbound("/video", X_Frameio_Signature="v0=00")).yaml).paths == {"video": "/video"}
     assert loaded(tmp_path, draft(inbound(body=b'{"file_id":"1","cid":1,"state":1}')).yaml).type == "acrcloud"
 
 
@@ -101,6 +101,7 @@ def test_a_signature_is_recognised_by_its_look(tmp_path, headers, algorithm, enc
     (inbound(body=b"status=sent&message_id=9", Content_Type="application/x-www-form-urlencoded"),
      ["content_types: form", "event_type: payload.status", "dedup: {key: payload.message_id}"]),
     (inbound(body=b"<a/>", Content_Type="text/xml; charset=utf-8"), ["content_types: xml", "verify: none"]),
+    (inbound("/billing/in", Stripe_Signature="t=1"), ["  billing:", "path: /billing/in"]), (inbound("/events", Stripe_Signature="t=1"), ["  stripe:"]),
     (inbound(method="PUT"), ["methods: [PUT]"]), (inbound("/hooks/123"), ['  "123":']), (inbound("/hooks/no"), ['  "no":']),
     (inbound("/wp-login.php"), ["  wp-login-php:", "path: /wp-login.php"]), (inbound("/%2e%2e/x"), ["# its path is none"]),
     (inbound(X_Api_Token=CANARY), ["verify: {scheme: token, header: X-Api-Token, secrets"]), (inbound(Authorization=CANARY), ['secrets: ["${NEW_USER}:${NEW_PASSWORD}"]']),

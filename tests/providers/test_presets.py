@@ -118,7 +118,7 @@ def body_of(name):
 
 
 def test_every_preset_is_tried_here():
-    assert {*SENDERS} | {*UNSIGNED} == {*PRESETS} - {"twilio", "sns", "paypal"}
+    assert {*SENDERS} | {*UNSIGNED} == {*PRESETS} - {"twilio", "sns", "paypal"}      # which have tests of their own
 
 
 @pytest.mark.parametrize("name", SENDERS)
@@ -190,6 +190,40 @@ def test_published_vectors():
                             "X-Frameio-Request-Timestamp": "1604004499"}, frameio, "yxSE59T0gtZOFZxw6UhLwTkhd2m8ntNSdSWnApQ0xOnMEzSoXbD8sGFP4bzb7MbS",
                 now=1604004499)
     assert found.type == "asset.label.updated"
+
+
+def test_twilio_signs_its_address_and_the_form():
+    """The example of twilio.com/docs/usage/security: auth token 12345, which twilio-python's tests use, too."""
+    form = b"CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234&From=%2B14158675309&To=%2B18005551212"
+    headers = {"X-Twilio-Signature": "RSOYDt4T1cUTdK1PDd93/VVr8B8=", "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
+               "I-Twilio-Idempotency-Token": "t1"}
+    def call(body=form, query="foo=1&bar=2", url="https://mycompany.com/myapp.php", **more):
+        known = PRESETS["twilio"]
+        own = Generic(scheme=known.scheme, keys=(b"other", b"12345"), key=parsed(known.key), url=url, content_types=known.content_types, answer=known.answer)
+        return own.examine(InboundRequest("POST", "/in", query, [*(headers | more).items()], body, "p", "c", 0))
+    found = call()
+    assert type(found) is Examined and (found.is_json, found.key, found.value["Digits"]) == (False, '["t1"]', "1234")
+    order = b"&".join(sorted(form.split(b"&"), reverse=True))
+    assert type(call(order)) is Examined and call(form + b"&x=").code == "signature_mismatch"
+    assert type(call(query="", url="https://mycompany.com/myapp.php?foo=1&bar=2")) is Examined     # where a proxy has taken the query away
+    for wrong in ({"url": "http://mycompany.com/myapp.php"}, {"query": "foo=1"}, {"body": form.replace(b"1234", b"1235", 1)},
+                  {"Content-Type": "application/json"}, {"X-Twilio-Signature": "RSOYDt4T1cUTdK1PDd93/VVr8B9="}):
+        assert call(**wrong).code == "signature_mismatch", wrong
+    for signed, configured in (("https://a.example:443/in", "https://a.example/in"), ("https://a.example/in", "https://a.example:8443/in"),
+                               ("http://[::1]:80/in", "http://[::1]/in")):
+        mark = b64(mac(at(signed), "sha1", b"12345"))
+        assert type(call(b"", "", configured, **{"X-Twilio-Signature": mark, "Content-Type": "application/x-www-form-urlencoded"})) is Examined
+    many = b64(mac(b"https://a.example/inA1A2B" + "é".encode(), "sha1", b"12345"))     # a name that comes twice: each value once, sorted
+    assert type(call(b"B=%C3%A9&A=2&A=1&A=2", "", "https://a.example/in", **{"X-Twilio-Signature": many})) is Examined
+
+
+def test_twilio_covers_json_by_a_sum_in_its_address():
+    body = b'{"property": "value", "boolean": true}'
+    query = "bodySHA256=" + hashlib.sha256(body).hexdigest().upper()
+    headers = {"X-Twilio-Signature": b64(mac(at(f"{URL}?{query}"), "sha1")), "Content-Type": "application/json"}
+    assert ask("twilio", headers, body, SECRET, query=query).verdict.ok
+    assert ask("twilio", headers, body + b" ", SECRET, query=query).code == "signature_mismatch"
+    assert ask("twilio", headers, body, SECRET, query=query.lower()).code == "signature_mismatch"
 
 
 # -- handshakes ----------------------------------------------------------------------------------

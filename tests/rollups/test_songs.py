@@ -136,6 +136,17 @@ def test_what_says_more_wins_in_any_order():
         assert (song.status, song.facts, song.reason, song.name) == ("analyzed", Facts({"music": 1}, {"music": Top(97.0, "T", "A")}), "", "F1.mp3")
 
 
+def test_when_the_api_is_asked_again_its_answer_stands():
+    world = World().write(called("F1", 1, FOUND))
+    for state, results, status in ((-1, None, "no_results"), (1, FOUND, "analyzed"), (1, FOUND | {"ai_detection": [{"ai_probability": 1}]}, "analyzed"),
+                                   (1, {}, "no_results"), (-2, None, "failed")):
+        world.write(made(world.one("F1").events[0], ["scans.results"], "asked")).attempt("done", answer("F1", state, results), "results")
+        song = world.one("F1")
+        assert (song.status, song.results, bool(song.reason)) == (status, world.songs.seq if status == "analyzed" else 0, status == "failed")
+        assert song.facts.ai == (1.0 if results and "ai_detection" in results else None)
+    assert world.write(called("F1", -1)).one("F1").status == "no_results" and world.one("F1").reason == ""
+
+
 def test_songs_that_ended_long_ago_become_rows_and_then_are_forgotten(monkeypatch):
     monkeypatch.setattr(fold, "KEPT", 2)
     world = World().write(called("F0", 0))

@@ -47,7 +47,9 @@ def test_from_an_unknown_path_to_a_source(tmp_path):
     try:
         admin = later.client(later.token)
         assert {group["path"]: group["source"] for group in admin.get("/api/inbox").json["groups"]}["/hooks/moves"] == "moves"
-        assert admin.post("/api/replay", {"what": "rejections", "cause": "unmatched"}).json["outcomes"]["accepted"] == 1
+        wanted = {"what": "rejections", "cause": "unmatched", "path": "/hooks/moves"}
+        for dry_run in (True, False):
+            assert admin.post("/api/replay", wanted | {"dry_run": dry_run}).json["outcomes"] == {"accepted": 1 + dry_run, "refused": 1} | ({} if dry_run else {"duplicate": 1})
         [event] = [line for line in later.lines() if line["kind"] == "event.received"]
         assert (event["source"], event["type"], event["key"]) == ("moves", "moved", "[5]")
     finally:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import socket
 import time
 
 import pytest
 
+from hookserver.core.records import decode
 from hookserver.core.uploads import form_around
 from hookserver.errors import StorageUnavailable
+from hookserver.services.trial import Trial
 
 from tests.process import until
 from tests.running import Reply, Running, write_conf
@@ -21,7 +24,7 @@ server: {{host: 127.0.0.1, port: {port}}}
 store: {{dir: data, segment_size: 1MiB}}
 limits: {{body_timeout: 600ms}}
 sources:
-  scans: {{type: acrcloud, mock: true, callback_token: "a-callback-token-1", upload: {{largest: 3MiB, quota: 5MiB}}}}
+  scans: {{type: acrcloud, mock: true, callback_token: "a-callback-token-1", retry: {{schedule: [100ms, 100ms]}}, upload: {{largest: 3MiB, quota: 5MiB}}}}
   bare: {{type: acrcloud, path: /bare, callback_token: "a-callback-token-2"}}
 """
 
@@ -56,6 +59,8 @@ def files(server) -> list[str]:
 
 
 def test_a_song_all_the_way(server, client):
+    [simulator] = server.app.uploads.apis._simulators
+    simulator.refuse(503)
     content = b"simulate:match\n" + os.urandom(1_500_000)
     reply = upload(client, content)
     said = reply.json
@@ -67,14 +72,18 @@ def test_a_song_all_the_way(server, client):
     def song():
         return server.app.projection.meanings["songs"].songs.get(said["song"])
     until(lambda: song() and song().status == "analyzed", seconds=8, what="the results, by callback")
-    assert song().file and song().facts.counts
+    assert song().file and song().facts.counts and simulator.asked.count("POST /api/fs-containers/1/files") == 2
     server.call(server.app.uploads.tidy)
     assert files(server) == []
 
 
-def test_a_link_and_the_paths(client):
+def test_a_link_and_the_paths(server, client):
     reply = client.post("/acrcloud/upload?source=scans", {"url": "https://x.example/a/b.wav?x=1", "name": "B"})
     assert reply.status == 202 and (reply.json["name"], reply.json["data_type"]) == ("B", "audio_url")
+    [event] = [line for line in server.lines() if line["id"] == reply.json["id"]]
+    trial = Trial(server.app.intake.reception)      # `check --since`: a song that was handed in is no request of a sender
+    trial.event(decode(json.dumps(event).encode()), b"")
+    assert trial.changes == [] and trial.tallies["scans"].events == 1
     state = client.get("/acrcloud/upload/").json
     assert state["sources"]["scans"]["callback_url"].endswith("/acrcloud/webhook/file-scanning/a-callback-token-1") and state["uploads"] == []
     assert state["sources"]["scans"]["largest"] == 3 << 20 and not state["sources"]["bare"]["ready"]
@@ -83,7 +92,7 @@ def test_a_link_and_the_paths(client):
 @pytest.mark.parametrize("path, body, kind, status, code", [
     ("", *form(b"x"), 400, "bad_parameter"), ("?source=other", *form(b"x"), 400, "bad_parameter"), ("?dry=1", *form(b"x"), 400, "bad_parameter"),
     ("?source=bare", *form(b"x"), 409, "conflict"),
-    ("?source=scans", b"x", "text/plain", 415, "unsupported_type"), ("?source=scans", b"x", "multipart/form-data", 415, "unsupported_type"),
+    ("?source=scans&source=bare", *form(b"x"), 409, "conflict"), ("?source=scans", b"x", "text/plain", 415, "unsupported_type"), ("?source=scans", b"x", "multipart/form-data", 415, "unsupported_type"),
     ("?source=scans", b"no form", "multipart/form-data; boundary=b", 400, "bad_request"),
     ("?source=scans", form(b"x")[0][:-10], form(b"x")[1], 400, "bad_request"),
     ("?source=scans", *form(b""), 400, "bad_field"), ("?source=scans", *form(b"x" * (3 << 20) + b"y"), 413, "too_large"),

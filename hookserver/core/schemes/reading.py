@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qsl
 
 from hookserver.core.bodies import FORM, fields_of, media_type
@@ -14,12 +16,13 @@ _UNREAD = object()
 
 
 class Reading:
-    """``url`` is the address as its sender knows it, with the query of this request; "" when nobody needs it."""
+    """``base`` is the address as its sender knows it; "" when nobody needs it. ``certificate``: address -> the key of the certificate
+    there, None when it has not been fetched."""
 
-    __slots__ = ("request", "base", "_value")
+    __slots__ = ("request", "base", "certificate", "_value")
 
-    def __init__(self, request: InboundRequest, base: str = ""):
-        self.request, self.base, self._value = request, base, _UNREAD
+    def __init__(self, request: InboundRequest, base: str = "", certificate: Callable[[str], Any] = lambda address: None):
+        self.request, self.base, self.certificate, self._value = request, base, certificate, _UNREAD
 
     @property
     def url(self) -> str:

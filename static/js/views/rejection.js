@@ -8,6 +8,7 @@ import { tabs } from "../parts/controls.js";
 import { draftBlock, senderBadge } from "../parts/draft.js";
 import { icon } from "../parts/icons.js";
 import { textBlock } from "../parts/json.js";
+import { readmission } from "../parts/readmit.js";
 import { checkList, headerTable, hexBlock } from "../parts/request.js";
 import { sourceTag } from "../parts/sources.js";
 import { Panel, section, skeleton } from "../parts/states.js";
@@ -56,6 +57,7 @@ function drawn(page, item) {
           ["Size", bytes(item.size), "The body was not read"],
         ])),
         item.draft ? section("A source for it", { side: senderBadge(item.draft) }, draftBlock(item.draft)) : null,
+        item.body === "whole" ? section("Once more", h("div", { class: "pad" }, readmission(page, { id: item.id }))) : null,
         item.checks?.length ? section("Checks", checkList(item.checks)) : null)),
   ];
 }
