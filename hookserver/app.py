@@ -158,9 +158,9 @@ class App:
         self.dedup = Dedup.open(
             config.data / "index" / "dedup", store_id=self.log.store_id,
             first_seq=window_start(self.log.catalog.segments, self._window()), last_seq=self.log.durable_seq,
-            blocks=self.reader.blocks, read_record=self.reader.read, progress=Told("dedup keys", self.log.durable_seq))
+            blocks=self.reader.blocks, read_record=self.reader.read, progress=journal.CatchingUp("dedup keys", self.log.durable_seq))
         self.projection = Projection.open(self.reader, self.log.store_id, keys=self.dedup,
-                                          progress=Told("folds", self.log.durable_seq))
+                                          progress=journal.CatchingUp("folds", self.log.durable_seq))
         self.rejections = Rejections(config.data / "rejected", store_id=self.log.store_id, now_ms=self.clock())
         self.token = load_token(config.data / TOKEN)
         if is_exposed(config.data / TOKEN):
@@ -328,18 +328,6 @@ class App:
         for listener in self._listeners:
             listener.door.close_idle()
         await asyncio.sleep(0)
-
-
-class Told:
-    """Says in the log how far a long catching up has come: ``(seq, …)`` again and again."""
-
-    def __init__(self, what: str, last: int, pause: float = 3.0):
-        self.what, self.last, self.pause, self.next = what, last, pause, time.monotonic() + pause
-
-    def __call__(self, seq: int, *_) -> None:
-        if time.monotonic() > self.next:
-            self.next = time.monotonic() + self.pause
-            log.info("catching up with the log what=%r seq=%d last=%d", self.what, seq, self.last)
 
 
 def site_host(config: Config) -> str | None:

@@ -41,3 +41,15 @@ def set_up(level: int = logging.INFO, stream=None) -> None:
 def calm_strangers() -> None:
     """Once for the process; done by every server, too."""
     logging.getLogger("tornado.general").addFilter(strangers_noise)
+
+
+class CatchingUp:
+    """Says in the log how far a long catching up has come: ``(seq, …)`` again and again."""
+
+    def __init__(self, what: str, last: int, pause: float = 3.0):
+        self.what, self.last, self.pause, self.next = what, last, pause, time.monotonic() + pause
+
+    def __call__(self, seq: int, *_) -> None:
+        if time.monotonic() > self.next:
+            self.next = time.monotonic() + self.pause
+            logging.getLogger("hookserver").info("catching up with the log what=%r seq=%d last=%d", self.what, seq, self.last)
