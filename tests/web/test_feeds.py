@@ -183,10 +183,12 @@ def test_a_page_instead_of_a_file_fails_and_can_be_tried_again(running, source, 
 
 
 def test_our_own_list_needs_its_own_token_and_says_when_it_has_not_changed(running, source, api):
+    source.add("/early", whole(b"early"))
+    file(api, source.server.url("/early"), "done")
     assert api.get("/api/downloads").status == running.client().get("/api/downloads?token=wrong").status == 401
     reader = running.client()
     first = reader.get("/api/downloads", Authorization=f"Bearer {TOKEN}")
-    assert first.status == 200 and {one["source_url"] for one in first.json} >= {source.server.url("/one")}
+    assert first.status == 200 and {one["source_url"] for one in first.json} >= {source.server.url("/early")}
     assert reader.get(f"/api/downloads?token={TOKEN.replace(' ', '%20')}", If_None_Match=first.headers["etag"]).status == 304
     source.add("/later", whole(b"later"))
     file(api, source.server.url("/later"), "done")
@@ -195,11 +197,13 @@ def test_our_own_list_needs_its_own_token_and_says_when_it_has_not_changed(runni
 
 
 def test_two_servers_chained(running, source, api, tmp_path):
+    source.add("/chained", whole(), original_filename="Chaîne 1.zip")
+    file(api, source.server.url("/chained"), "done")
     text = CONF.format(url=f"http://127.0.0.1:{running.port}/api/downloads", SECRET=SECRET, TOKEN=TOKEN)
     second = Running(write_conf(tmp_path, text=text))
     try:
         theirs = second.client(second.token)
-        assert file(theirs, source.server.url("/one"), "done")["name"] == "61 Camille.zip"
+        assert file(theirs, source.server.url("/chained"), "done")["name"] == "Chaîne 1.zip"
         wanted = len(running.client().get("/api/downloads", Authorization=f"Bearer {TOKEN}").json)
         until(lambda: len(files(theirs, limit=500)) == wanted)
         chained = second.client().get("/api/downloads", Authorization=f"Bearer {TOKEN}").json
