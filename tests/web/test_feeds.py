@@ -134,6 +134,7 @@ def test_what_is_for_people_is_listed_and_fetched_only_when_asked(running, sourc
 
 @pytest.mark.logs("failed to fetch the list")
 def test_a_broken_entry_and_a_source_that_is_down(running, source, api):
+    file(api, source.add("/counted", whole(b"counted"))["source_url"], "done")
     source.entries = [*source.entries, {"url": 7}]
     feed = until(lambda: (one := api.get("/api/feeds/downloads").json)["broken"] and one)
     assert feed["state"] == "ok" and feed["broken_named"][-1]["why"] == "url: not a string" and feed["entries"] == len(source.entries)
