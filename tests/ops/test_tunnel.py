@@ -200,7 +200,7 @@ def test_nothing_outlives_a_server_that_is_killed(tmp_path):
     server = ServerProcess(tmp_path).start()
     until(lambda: calls(tmp_path), seconds=SOON, what="the program runs")
     server.kill()
-    until(lambda: not processes(str(program)), seconds=1, what="nothing of it is left")
+    until(lambda: not processes(str(program)), seconds=SOON, what="nothing of it is left")
 
 
 # -- without a server ------------------------------------------------------------------------------
