@@ -166,6 +166,8 @@ def test_without_the_token_nothing_is_taken(world):
         assert reply.status == 401 and reply.code in ("signature_missing", "signature_mismatch"), path
         kept = world.admin.get("/api/rejections?limit=1").json["rejections"][0]
         assert kept["source"] == "scans" and "canary" not in json.dumps(kept), path
+    retried, = world.admin.post("/api/replay", {"what": "rejections", "id": kept["id"]}).json["sample"]
+    assert (retried["outcome"], retried["why"]) == ("incomplete", "a token that the check needs came with it, and those are not kept")
 
 
 def test_a_get_is_a_health_check_and_keeps_nothing(world):
