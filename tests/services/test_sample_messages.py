@@ -23,11 +23,13 @@ POINT = Ed25519PrivateKey.from_private_bytes(SEED).public_key().public_bytes_raw
 CURVE = ec.derive_private_key(7, ec.SECP256R1())
 WHSEC = "whsec_" + b64encode(SEED).decode()
 #: How the secrets of a preset are written, where it is not any text.
-SECRETS = {"discord": POINT.hex(), "telnyx": b64encode(POINT).decode(), "standard": WHSEC, "svix": WHSEC, "gitlab-signed": WHSEC, "postmark": '"user:password"',
+SECRETS = {"discord": POINT.hex(), "telnyx": b64encode(POINT).decode(), "standard": WHSEC, "svix": WHSEC, "gitlab-signed": WHSEC, "postmark": "user:password",
            "sendgrid": b64encode(CURVE.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()}
 #: The private keys of those that have a public one.
 PRIVATE = {"discord": SEED.hex().encode(), "telnyx": b64encode(SEED), "whpk": b"whsk_" + b64encode(SEED),
            "sendgrid": CURVE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())}
+#: Those whose key nobody else has: preset -> (secret, what is told).
+CERTIFIED = {"sns": ("arn:aws:sns:eu-west-1:123456789012:alerts", "certificate"), "paypal": ("WH-1AB23456CD789012E", "certificate")}
 OTHERS = """\
   review: {type: frameio, secrets: [a-secret-for-tests]}
   scans: {type: acrcloud, callback_token: a-token-for-the-tests}
@@ -47,21 +49,32 @@ SENT = 3
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    lines = [f"  {name}: {{type: generic, verify: {{preset: {name}, secrets: [{SECRETS.get(name, 'a-secret-for-tests')}]}}}}" for name in PRESETS]
+    secrets = SECRETS | {name: secret for name, (secret, _) in CERTIFIED.items()}
+    lines = [f"  {name}: {{type: generic, verify: {{preset: {name}, secrets: ['{secrets.get(name, 'a-secret-for-tests')}']}}}}" for name in PRESETS]
     text = f"server: {{host: 127.0.0.1, port: 0, site_url: '{SITE}'}}\nlimits: {{rate: 100000/s}}\nsources:\n" + "\n".join([*lines, OTHERS.replace("@POINT@", b64encode(POINT).decode())])
     running = Running(write_conf(tmp_path_factory.mktemp("samples"), text=text.replace("{", "{{").replace("}", "}}")))
     yield running
     running.stop()
 
 
+def sendable(server) -> list:
+    return [source for source in server.config.sources.values() if source.name not in CERTIFIED]
+
+
+def test_what_a_certificate_checks_cannot_be_imagined(server):
+    for name, (_, part) in CERTIFIED.items():
+        with pytest.raises(Unsendable, match=part):
+            sample_messages(server.config, server.config.sources[name])
+
+
 def test_every_sample_is_taken_and_understood(server):
     connection = Connection(server.app.url)
-    for source in server.config.sources.values():
+    for source in sendable(server):
         answers = [connection.call(message) for message in islice(sample_messages(server.config, source, seed=7, private=PRIVATE.get(source.name)), SENT)]
         assert all(status in range(200, 300) for status, _ in answers), (source.name, answers)
     connection.close()
     taken = [event for event in server.lines() if event["kind"] == "event.received" and event["provider"] != "hookserver"]
-    for name, source in server.config.sources.items():
+    for name, source in ((source.name, source) for source in sendable(server)):
         events = [event for event in taken if event["source"] == name]
         assert len(events) == SENT and (UNTYPED in {event["type"] for event in events}) == (getattr(source, "event_type", None) == ()), name
         if getattr(source, "key", ()):
@@ -70,7 +83,7 @@ def test_every_sample_is_taken_and_understood(server):
 
 def test_none_is_taken_with_another_secret(server):
     connection, before = Connection(server.app.url), len(server.lines())
-    for source in server.config.sources.values():
+    for source in sendable(server):
         if not source.unsigned:
             status, answer = connection.call(next(sample_messages(server.config, source, bad=True, private=PRIVATE.get(source.name))))
             assert status in (401, 403), (source.name, status, answer)

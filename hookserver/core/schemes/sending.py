@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from hookserver.core.bodies import FORM, media_type
 from hookserver.core.fields import Field
 from hookserver.core.records import iso_ms
 from hookserver.core.requests import InboundRequest
@@ -25,6 +26,7 @@ from hookserver.core.schemes.signature import SignatureScheme
 from hookserver.core.schemes.stamps import UNITS, Stamp
 from hookserver.core.schemes.standard import StandardScheme
 from hookserver.core.schemes.tokens import AUTHORIZATION, BasicScheme, TokenScheme
+from hookserver.core.schemes.twilio import SIGNATURE, SUM, TwilioScheme, parameters
 
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -35,7 +37,7 @@ def signed(scheme: Scheme, key: Any, request: InboundRequest, url: str = "") -> 
     """
     signer = _SIGNERS.get(type(scheme))
     if signer is None:
-        raise ValueError("signs in a way that cannot be imitated")
+        raise ValueError("is checked by a certificate, whose private key only its sender has")
     return signer(scheme, key, request, url)
 
 
@@ -43,8 +45,10 @@ def spoilt(key: Any) -> Any:
     """Another key of the same kind."""
     if isinstance(key, bytes):
         return key + b"x"
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+    if hasattr(key, "key_size") and not hasattr(key, "curve"):
+        return rsa.generate_private_key(65537, key.key_size)
     return ec.generate_private_key(key.curve) if hasattr(key, "curve") else ed25519.Ed25519PrivateKey.generate()
 
 
@@ -87,16 +91,26 @@ def _proof(scheme: SignatureScheme, key: Any, content: bytes) -> bytes:
         return hmac.digest(key, content, scheme.algorithm) if scheme.method == "hmac" else hashlib.new(scheme.algorithm, content).digest()
     if not hasattr(key, "sign"):
         raise ValueError("has a public key, which only checks signatures; name the private one with --key FILE")
-    if not hasattr(key, "curve"):
+    if scheme.method == "ed25519":
         return key.sign(content)
+    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
-    return key.sign(content, ECDSA(SHA256()))
+    if scheme.method == "ecdsa":
+        return key.sign(content, ECDSA(hashes.SHA256()))
+    return key.sign(content, PKCS1v15(), getattr(hashes, scheme.algorithm.upper())())
 
 
 def _standard(scheme: StandardScheme, key: Any, request: InboundRequest, url: str) -> InboundRequest:
     return _signature(scheme.v1 if isinstance(key, bytes) else scheme.v1a, key, request, url)
+
+
+def _twilio(scheme: TwilioScheme, key: bytes, request: InboundRequest, url: str) -> InboundRequest:
+    if media_type(request.header("content-type")) != FORM:
+        request = put(request, SUM, hashlib.sha256(request.body).hexdigest())
+    reading = Reading(request, url)
+    return put(request, SIGNATURE, b64encode(hmac.digest(key, reading.url.encode() + (parameters(reading) or b""), "sha1")).decode())
 
 
 def _token(scheme: TokenScheme, key: bytes, request: InboundRequest, url: str) -> InboundRequest:
@@ -108,7 +122,8 @@ def _basic(scheme: BasicScheme, key: bytes, request: InboundRequest, url: str) -
 
 
 _SIGNERS: dict[type, Callable[..., InboundRequest]] = {
-    SignatureScheme: _signature, PublicKeyScheme: _signature, StandardScheme: _standard, TokenScheme: _token, BasicScheme: _basic}
+    SignatureScheme: _signature, PublicKeyScheme: _signature, StandardScheme: _standard, TokenScheme: _token, BasicScheme: _basic,
+    TwilioScheme: _twilio}
 
 
 def _timed(stamp: Stamp, request: InboundRequest) -> tuple[InboundRequest, str]:

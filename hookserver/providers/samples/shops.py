@@ -91,4 +91,4 @@ def xero(luck: Luck) -> Sample:
 
 
 MAKERS: dict[str, Maker] = {"shopify": shopify, "woocommerce": woocommerce, "stripe": stripe, "paddle": paddle, "square": square, "paypal": paypal,
-                            "authorize-net": authorizenet, "xero": xero}
+                            "authorizenet": authorizenet, "xero": xero}
