@@ -207,6 +207,10 @@ def in_address(letter: Letter, *, name: str = "token") -> Sent:
     return Sent([], letter.body, f"{name}={letter.secret}")
 
 
+def bearer(letter: Letter) -> Sent:
+    return Sent([("Authorization", f"Bearer {letter.secret}")], letter.body)
+
+
 def basic(letter: Letter) -> Sent:
     """The secret is ``user:password``."""
     return Sent([("Authorization", "Basic " + base64(letter.secret.encode()))], letter.body)
