@@ -19,7 +19,7 @@ from hookserver.core.asset_words import DELETED, JUDGED, label_of, read_event
 from hookserver.core.records import iso_ms
 from hookserver.core.requests import Answer, InboundRequest
 from hookserver.core.schemes.reading import Reading
-from hookserver.core.schemes.sending import signed
+from hookserver.core.schemes.sending import Signer, signed
 from hookserver.core.schemes.signature import SignatureScheme
 from hookserver.core.signatures import NOT_CHECKED
 from hookserver.providers.presets import PRESETS
@@ -101,4 +101,4 @@ def _information(request: InboundRequest) -> Answer:
 
 def sign(body: bytes, secret: bytes, second: int) -> dict[str, str]:
     """The headers that Frame.io puts on a body at a Unix second."""
-    return dict(signed(SCHEME, secret, InboundRequest("POST", "", "", (), body, "", "", second * 1000)).headers)
+    return dict(signed(SCHEME, Signer(secret), InboundRequest("POST", "", "", (), body, "", "", second * 1000)).headers)

@@ -11,7 +11,7 @@ from hookserver.core.requests import InboundRequest
 from hookserver.core.schemes.certificates import certificate_key
 from hookserver.core.schemes.publickeys import PublicKeyScheme, pem_key
 from hookserver.core.schemes.reading import Reading
-from hookserver.core.schemes.sending import signed, spoilt
+from hookserver.core.schemes.sending import Signer, signed
 from hookserver.providers.presets import PRESETS
 from tests.core.schemes.papers import CERT_URL, TOPIC, certificate, confirmation, notification, private_key, rsa_sign
 
@@ -110,6 +110,7 @@ def test_a_sender_with_an_rsa_key_of_its_own():
         scheme.prepare(certificate(1024))
     with pytest.raises(ValueError, match="PEM"):
         scheme.prepare(b"a secret")
-    request = signed(scheme, private_key(), InboundRequest("POST", "/", "", [], b"{}", "p", "c", 0))
+    signer = Signer(None, private_key())
+    request = signed(scheme, signer, InboundRequest("POST", "/", "", [], b"{}", "p", "c", 0))
     assert scheme.check(Reading(request), (key,)).ok
-    assert not scheme.check(Reading(signed(scheme, spoilt(private_key()), request)), (key,)).ok
+    assert not scheme.check(Reading(signed(scheme, signer.spoilt(), request)), (key,)).ok
