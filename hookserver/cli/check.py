@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from hookserver.config import AcrcloudSource, AgoraSource, Config, Source, tree
+from hookserver.config.frameio import FrameioSource
 from hookserver.config.registered import kept_file
 from hookserver.core.times import format_ms, parse_ms
 from hookserver.services.reception import Reception
@@ -83,6 +84,8 @@ def overview(conf: Config) -> list[str]:
             if isinstance(source, AcrcloudSource):
                 signed = f"and its token behind it, from {from_where}; `hookserver acrcloud callback-url` prints both"
             lines += columns([(f"app {name}" if isinstance(source, AgoraSource) else "path", url), ("", signed)])
+        if isinstance(source, FrameioSource):
+            lines += columns([("assets", f"are looked up at {source.api}" if source.token else "are not looked up: there is no token")])
         lines += columns([("", line) for line in source.terms.words()])
     lines += sending(conf) + reached(conf)
     if conf.warnings:

@@ -107,7 +107,7 @@ def add_send(commands) -> None:
     parser.add_argument("--app", metavar="ID", help="send for this app (default: the first of the source)")
     parser.add_argument("--url", help="send to this server, e.g. http://127.0.0.1:8080 (default: from the configuration)")
     parser.add_argument("--concurrency", type=positive, default=4, metavar="N", help="connections (default: 4)")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="the private key of a sender whose public key is configured (discord, sendgrid, telnyx)")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="the private key of a sender whose public key is configured (discord, sendgrid, telnyx, paypal, sns)")
     parser.add_argument("--webhook", metavar="URL", help="jobs: where the end of each job is told")
     parser.add_argument("--bad-signature", action="store_true", help="sign with a wrong secret; 401 or 403 is then what is expected")
 

@@ -27,7 +27,8 @@ UPLOADED = frozenset({"file.upload.completed", "asset.created"})
 READY_EVENTS = frozenset({"file.ready", "asset.ready"})
 DELETED = frozenset({"file.deleted", "asset.deleted"})
 COMMENTED = frozenset({"comment.created"})
-PING = "ping"
+#: Somebody has judged, and only the API knows how: "needs review" and "approved" are the same bytes.
+JUDGED = frozenset({"metadata.value.updated", "asset.label.updated"})
 
 NAME = 300      # characters of a name
 ID = 128        # characters of an id; a longer one is none

@@ -84,7 +84,7 @@ def error_in(line: str) -> str:
     else:
         front = _FRONT.match(line)
         message = line[front.end():] if front else line if line.startswith(("failed to", "error", "Error", "Provided Tunnel token")) else ""
-    return "" if message.startswith("Configuration file ") else " ".join(message.split())[:_TOLD]
+    return "" if message.startswith("Configuration file ") else "".join(sign if sign.isprintable() else "�" for sign in " ".join(message.split())[:_TOLD])
 
 
 def _from_json(line: str) -> str:

@@ -33,6 +33,7 @@ LOOK_AGAIN = 5.0    # and while it is
 ANSWER = 2.0        # seconds that an answer may take
 LINES = 5.0         # seconds after which the address is believed without a line that says it
 PATIENCE = 300.0    # seconds without a connection after which it is started anew: a quick tunnel may be gone for good
+MARGIN = 1.0        # seconds beyond its own grace that it gets to end
 WORRY = 30.0        # seconds without a connection after which it is a warning
 
 STARTING, UP, DOWN, WAITING, STOPPED = "starting", "up", "down", "waiting", "stopped"
@@ -169,7 +170,7 @@ class Tunnel:
     async def _end(self, child: Warded, ended: asyncio.Future[End], drain: Drain) -> None:
         """Ask it to end, and see that it does."""
         child.ask_to_end()
-        await asyncio.wait((ended,), timeout=GRACE + 0.5)
+        await asyncio.wait((ended,), timeout=GRACE + MARGIN)
         ended.cancel()
         await child.let_go()    # what is left of it is killed
         await asyncio.to_thread(drain.close)

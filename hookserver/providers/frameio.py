@@ -1,7 +1,8 @@
 """Frame.io: V4, legacy, custom actions, and the shape that other programs send in its name.
 
 Source: AdobeDocs/frameio-api, "Webhooks" and "Custom actions". A request is signed over ``v0:<time>:<raw body>``. There is no
-id of a delivery, and two events may be equal byte by byte. So only what comes again within a short time is a copy.
+id of a delivery, and two events may be equal byte by byte. So only what comes again within a short time is a copy; and of events that say no more
+than that somebody has judged, only what was signed at the same second: one that comes twice does no harm, one that is dropped does.
 Frame.io waits 5 seconds and then tries again: whatever has to be looked up is looked up afterwards, by a task.
 
 Pure.
@@ -14,11 +15,11 @@ from functools import lru_cache
 
 import msgspec
 
-from hookserver.core.asset_words import DELETED, label_of, read_event
+from hookserver.core.asset_words import DELETED, JUDGED, label_of, read_event
 from hookserver.core.records import iso_ms
 from hookserver.core.requests import Answer, InboundRequest
 from hookserver.core.schemes.reading import Reading
-from hookserver.core.schemes.sending import signed
+from hookserver.core.schemes.sending import Signer, signed
 from hookserver.core.schemes.signature import SignatureScheme
 from hookserver.core.signatures import NOT_CHECKED
 from hookserver.providers.presets import PRESETS
@@ -54,13 +55,15 @@ class Frameio(msgspec.Struct, frozen=True):
         verdict = NOT_CHECKED if self.secrets is None else _scheme(self.tolerance).check(Reading(request), self.secrets)
         if not verdict.ok:
             return refusal_of(verdict, self.reject_status if verdict.code != "bad_timestamp" else None)
-        key = hashlib.sha256(request.body).hexdigest()
+        key, time = hashlib.sha256(request.body).hexdigest(), request.header(SCHEME.stamp.name)
         if not request.body.strip():
             return Examined(verdict, "empty", key, None, is_json=False, answer=Answer(200, b'{"status":"warning","message":"Empty body"}'))
         value = parse_body(request.body)
         if type(value) is Unfit:
             return value
         said = read_event(value)
+        if said.type in JUDGED and time is not None:
+            key = f"{key} {time}"
         looks_up = self.looks_up and (said.asset or said.comment) and said.type not in DELETED
         return Examined(verdict, said.type or UNTYPED, key, value, tasks=(DETAILS,) if looks_up else (),
                         answer=self._action() if said.action else None)
@@ -98,4 +101,4 @@ def _information(request: InboundRequest) -> Answer:
 
 def sign(body: bytes, secret: bytes, second: int) -> dict[str, str]:
     """The headers that Frame.io puts on a body at a Unix second."""
-    return dict(signed(SCHEME, secret, InboundRequest("POST", "", "", (), body, "", "", second * 1000)).headers)
+    return dict(signed(SCHEME, Signer(secret), InboundRequest("POST", "", "", (), body, "", "", second * 1000)).headers)

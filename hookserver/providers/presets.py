@@ -76,8 +76,9 @@ _ANY = frozenset({ANY})
 _TEXT_TOO = frozenset({JSON, "text/plain"})
 
 PRESETS: dict[str, Preset] = {
-    # docs.github.com, "Validating webhook deliveries"
-    "github": Preset(_header("X-Hub-Signature-256", prefix="sha256="), ("header.X-GitHub-Event",), ("header.X-GitHub-Delivery",)),
+    # docs.github.com, "Validating webhook deliveries". A form is what their own form for a new webhook proposes.
+    "github": Preset(_header("X-Hub-Signature-256", prefix="sha256="), ("header.X-GitHub-Event",), ("header.X-GitHub-Delivery",),
+                     content_types=frozenset({JSON, FORM})),
     # docs.stripe.com, "Verify webhook signatures manually". The secret is used as it is written, whsec_ and all.
     "stripe": Preset(_header("Stripe-Signature", listed=Listed("v1"), signed="{timestamp}.{body}", stamp=Stamp(part="t")),
                      ("payload.type",), ("payload.id",)),

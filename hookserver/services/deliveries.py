@@ -23,10 +23,12 @@ from hookserver.tasks.engine import Engine
 
 BUDGET = 0.4                # seconds that one page may read
 LOOKED_THROUGH = 100_000    # pending tasks that one page looks at
+VALUE = 64 * 1024           # bytes of what came of an attempt that are shown
 PENDING = "pending"
 STATES = (PENDING, *sorted(ENDED))
 
 _ID = re.compile(r"tsk_([0-9a-z]+)_([1-9][0-9]{0,14})_(0|[1-9][0-9]{0,8})", re.ASCII)
+_NULL = msgspec.Raw(b"null")
 _CURSOR = re.compile(r"p([0-9]{1,15})\.([0-9]{1,9})|e(\d{4}-\d\d-\d\d)\.([0-9]{1,15})", re.ASCII)
 
 #: Why a pending task waits, for people.
@@ -225,6 +227,32 @@ class Deliveries:
         return None if line is None else decode(line).payload
 
 
+class _TryPayload(msgspec.Struct, gc=False):
+    note: str | None = None
+    request: msgspec.Raw = _NULL
+    answer: msgspec.Raw = _NULL
+    value: msgspec.Raw = _NULL
+
+
+class _Try(msgspec.Struct, gc=False):
+    """A record of an attempt, or of a late answer."""
+
+    seq: int
+    at: str
+    kind: str
+    attempt: int | None = None
+    state: str | None = None
+    cause: str | None = None
+    status: int | None = None
+    began: str | None = None
+    ms: int | None = None
+    next_at: str | None = None
+    payload: _TryPayload | None = None
+
+
+_decode_try = msgspec.json.Decoder(_Try).decode
+
+
 def born(some_id: str) -> tuple[int, int]:
     """The seq of the record from which a task follows, and its place among those that do."""
     _, _, seq, place = some_id.split("_")
@@ -238,14 +266,16 @@ def view_of_row(row: EndedRow) -> TaskView:
 
 
 def attempt_in(line: bytes) -> dict:
-    """A record of an attempt, or of a late answer, as readers see it."""
+    """A record of an attempt, or of a late answer, as readers see it. Of a value of more than ``VALUE`` bytes only its size is told."""
     try:
-        record = msgspec.json.decode(line)
+        record = _decode_try(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadLine(str(error)) from None
-    payload = record.get("payload") or {}
-    shown = {name: record.get(name) for name in ("seq", "at", "kind", "attempt", "state", "cause", "status", "began", "ms", "next_at")}
-    return shown | {name: payload.get(name) for name in ("note", "request", "answer", "value")}
+    payload = record.payload or _TryPayload()
+    large = len(memoryview(payload.value)) > VALUE
+    shown = {name: getattr(record, name) for name in ("seq", "at", "kind", "attempt", "state", "cause", "status", "began", "ms", "next_at")}
+    return shown | {"note": payload.note, "request": payload.request, "answer": payload.answer, "value": None if large else payload.value,
+                    "value_size": len(memoryview(payload.value)) if large else None}
 
 
 def _place(cursor: str | None) -> Place | tuple[int, int] | None:

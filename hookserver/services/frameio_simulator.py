@@ -27,6 +27,7 @@ NAMES = ("Opening titles", "Interview Camille", "Trailer 60s", "Drone harbour", 
 REMARKS = ("The logo comes two frames late.", "Lovely. Can we warm up the faces?", "Cut the pause before the laugh.", "Sound is out of sync from 00:41.",
            "This is the one!")
 PEOPLE = ("Ana", "Bruno", "Camille", "Dmitri")
+DAY = "2026-11-22T00:00:00Z"    # of all that happens
 MOST = 500              # files that are remembered
 
 _PATH = re.compile(r"/v4/accounts/([^/]+)/(?:(files|version_stacks|comments)/([^/]+)|workspaces/([^/]+)/webhooks(?:/([^/]+))?)", re.ASCII)
@@ -89,7 +90,7 @@ class FrameioSimulator:
         number = self._luck.randrange(1, 40)
         file = {"id": str(uuid.UUID(int=self._luck.getrandbits(128), version=4)), "name": name or f"{self._luck.choice(NAMES)} v{number}.mov",
                 "type": "file", "status": "uploaded", "file_size": self._luck.randrange(10**7, 4 * 10**9), "media_type": "video/quicktime",
-                "project_id": self.project, "parent_id": "fld-demo", "created_at": "2026-11-22T00:00:00Z", "updated_at": "2026-11-22T00:00:00Z",
+                "project_id": self.project, "parent_id": "fld-demo", "created_at": DAY, "updated_at": DAY,
                 "metadata": [{"field_definition_id": "fd-1", "field_definition_name": "Status", "field_type": "select", "mutable": True, "value": []}]}
         file["view_url"] = f"https://next.frame.io/project/{self.project}/view/{file['id']}"
         self.files[file["id"]] = file
@@ -104,7 +105,8 @@ class FrameioSimulator:
     def comment(self, file: str, text: str | None = None) -> dict:
         """Somebody writes a comment."""
         one = {"id": str(uuid.UUID(int=self._luck.getrandbits(128), version=4)), "file_id": file, "text": text or self._luck.choice(REMARKS),
-               "owner": {"id": "usr-1", "name": self._luck.choice(PEOPLE)}, "mentions": [], "links": [], "timestamp": 0}
+               "owner": {"id": "usr-1", "name": self._luck.choice(PEOPLE)}, "mentions": [], "links": [], "timestamp": 0,
+               "created_at": DAY, "updated_at": DAY}
         self.comments[one["id"]] = one
         return one
 
@@ -139,7 +141,7 @@ class FrameioSimulator:
         links = {name.partition(".")[2] for name in include if name.startswith("media_links.")}
         if links and thing.get("status") == "transcoded":
             base = f"https://next.frame.io/download/dl_{thing['id']}"
-            shown["media_links"] = {name: {"download_url": f"{base}/{name}", "url": f"{base}/{name}/play"} for name in sorted(links)}
+            shown["media_links"] = {name: {"download_url": f"{base}/{name}", "inline_url" if name == "original" else "url": f"{base}/{name}/play"} for name in sorted(links)}
         return shown
 
     def _webhook(self, method: str, workspace: str, webhook: str | None, body: bytes) -> Reply:

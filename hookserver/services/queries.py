@@ -22,7 +22,7 @@ from hookserver.services.checks import Check, checks_of, is_json
 from hookserver.services.curl import curl_command
 from hookserver.services.routing import Routing, RouteVerdict
 from hookserver.services.search import Search
-from hookserver.services.summaries import Summary, asset_of, event_in, subject_of, summary_of
+from hookserver.services.summaries import Summary, asset_of, event_in, song_of, subject_of, summary_of
 from hookserver.store.reader import Progress, Reader
 from hookserver.store.segments import SegmentInfo
 
@@ -88,7 +88,7 @@ class Detail(Summary, frozen=True):
     """One event in full: its summary, and the rest. ``payload_text`` is indented JSON with every number as the sender wrote it.
 
     ``raw_text`` is the body when it is UTF-8, else ``raw_base64``; each None when it is too long to show. ``older`` and
-    ``newer`` are the ids of the events beside it in the log, None at its ends; ``channel`` and ``uid`` whom it tells of, ``asset`` which one.
+    ``newer`` are the ids of the events beside it in the log, None at its ends; ``channel`` and ``uid`` whom it tells of, ``asset`` and ``song`` which one.
     ``fields``: those of a form. ``to``: the destinations chosen when it came; ``routes``: what each of today's routes says of it; ``to_today``: what
     follows from that.
     """
@@ -109,6 +109,7 @@ class Detail(Summary, frozen=True):
     channel: str | None
     uid: int | str | None
     asset: str | None
+    song: str | None
     routes: list[RouteVerdict]
     to_today: tuple[str, ...]
 
@@ -216,7 +217,7 @@ class Events:
             **msgspec.structs.asdict(summary_of(record)), method=record.method, path=record.path, headers=headers,
             checks=checks_of(record), to=record.to, key=record.key, payload_text=pretty, raw_text=text,
             fields=payload_of(record) if shown and not is_json(record) else None,
-            raw_base64=body if shown and text is None else None, channel=channel, uid=uid, asset=asset_of(record),
+            raw_base64=body if shown and text is None else None, channel=channel, uid=uid, asset=asset_of(record), song=song_of(record),
             routes=verdicts, to_today=to_today, older=self._beside(record.seq, -1), newer=self._beside(record.seq, 1),
             curl=curl_command(self._base_url, record.method, record.path, headers, body, record.id) if record.method else None)
 

@@ -17,7 +17,7 @@ import msgspec
 
 from hookserver.errors import Refused, StorageUnavailable
 from hookserver.services.intake import Intake
-from hookserver.services.rebuilt import Incomplete, of_rejection
+from hookserver.services.rebuilt import Incomplete, lacks_secrets, of_rejection
 from hookserver.store.rejections import Rejection, Rejections
 
 BUDGET = 2.0        # seconds of one portion
@@ -121,6 +121,8 @@ class Readmission:
         except Incomplete as error:
             return told(INCOMPLETE, why=str(error))
         except Refused as error:
+            if lacks_secrets(request) and error.status in (401, 403):
+                return told(INCOMPLETE, why="a token that the check needs came with it, and those are not kept")
             return told(REFUSED, why=f"{error.code}: {error.hint or error.message}")
         return told(DUPLICATE, event=event) if duplicate else told(ACCEPTED, event=event, to=taken.to)
 

@@ -14,7 +14,7 @@ from hookserver.config import Config, Source
 from hookserver.config.frameio import FrameioSource
 from hookserver.config.model import AcrcloudSource, GenericSource
 from hookserver.core.requests import InboundRequest
-from hookserver.core.schemes.sending import private_key, signed, spoilt
+from hookserver.core.schemes.sending import Signer, private_key, signed
 from hookserver.providers import frameio
 from hookserver.providers.samples.catalogue import maker_of
 from hookserver.providers.samples.review import Reviews
@@ -52,13 +52,14 @@ def _generic(config: Config, source: GenericSource, luck: Luck, bad: bool, priva
     make, url = maker_of(source.preset, source.event_type, source.key), source.public_url or (config.server.site_url or "") + source.path
     if source.scheme is not None and not source.keys:
         raise Unsendable(f"the secret of source {source.name} is not made yet; `hookserver serve` makes it at its first start")
-    key = private or (source.keys[0] if source.keys else None)
+    signer = Signer(source.keys[0] if source.keys else None, private, url)
+    signer = signer.spoilt() if bad else signer
 
     def message() -> Message:
         request = _request(source.path, make(luck), luck.ms)
         if source.scheme is not None:
             try:
-                request = signed(source.scheme, spoilt(key) if bad else key, request, url)
+                request = signed(source.scheme, signer, request)
             except ValueError as problem:
                 raise Unsendable(f"source {source.name} {problem}") from None
         return _message(request)

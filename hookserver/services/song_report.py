@@ -8,6 +8,7 @@ Source: docs.acrcloud.com, "Metadata"; a callback that was captured.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 
@@ -25,23 +26,27 @@ class _Step(msgspec.Struct, gc=False):
     value: msgspec.Raw = msgspec.Raw(b"null")
 
 
+_decode_kinds = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_step = msgspec.json.Decoder(_Step).decode
 
 
-def results_of(line: bytes) -> dict:
-    """The results in a record: a callback, or an attempt that asked for them. {} when there are none. Raises BadLine."""
+def results_of(line: bytes) -> dict[str, list[msgspec.Raw]]:
+    """The results in a record, by kind: a callback, or an attempt that asked for them. {} when there are none. Raises BadLine.
+
+    Each item is still JSON: taken together, megabytes of them would keep all other threads waiting.
+    """
     record = decode(line)
     try:
         payload = record.payload if record.kind == EVENT else _decode_step(record.payload).value
         file = read_file(payload)
         found = None if file is None else results_in(file)
-        value = None if found is None else msgspec.json.decode(found)
+        return {} if found is None else {kind: _decode_list(raw) for kind, raw in _decode_kinds(found).items() if bytes(memoryview(raw)[:1]) == b"["}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadLine(str(error)) from None
-    return value if isinstance(value, dict) else {}
 
 
-def report(results: dict, thresholds: Thresholds) -> dict:
+def report(results: dict[str, list[msgspec.Raw]], thresholds: Thresholds) -> dict:
     """Matches, the gravest first and then in the order of their place; what was said of machines; how much was left out."""
     found = [_match(kind, item, thresholds) for kind in (MUSIC, CUSTOM, COVERS) for item in _items(results, kind)]
     found.sort(key=lambda match: (-VERDICTS.index(match["verdict"]), match["start"] if match["start"] is not None else 0.0, -(match["score"] or 0)))
@@ -50,9 +55,10 @@ def report(results: dict, thresholds: Thresholds) -> dict:
         _speech(item) for kind in ("speech", "music_speech") for item in _items(results, kind)][:MOST]}
 
 
-def _items(results: dict, kind: str) -> list[dict]:
-    items = results.get(kind)
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+def _items(results: dict[str, list[msgspec.Raw]], kind: str) -> Iterator[dict]:
+    for raw in results.get(kind, ()):
+        if isinstance(item := msgspec.json.decode(raw), dict):
+            yield item
 
 
 def _object(value: object) -> dict:

@@ -15,6 +15,7 @@ from hookserver.providers import acrcloud, agora, frameio
 from hookserver.rollups import facts
 from hookserver.rollups.assets import STATUS as ASSET_STATUS
 from hookserver.rollups.entry import decode_step
+from hookserver.services.uploads import PATH as HANDED_IN
 
 #: A payload above this is not parsed for its title: fifty of them would be a page of work.
 LARGE_PAYLOAD = 64 * 1024
@@ -76,6 +77,16 @@ def asset_of(record: Record) -> str | None:
         return payload.get("asset") if isinstance(payload, dict) and record.type == ASSET_STATUS else None
     said = read_event(payload)
     return said.id if said.asset else None
+
+
+def song_of(record: Record) -> str | None:
+    """The song that an event names: it was handed in, or we tell what became of it."""
+    tells = record.type.startswith("song.") if record.provider == PROVIDER else record.provider == acrcloud.NAME and record.path == HANDED_IN
+    if not tells or len(record.payload) > LARGE_PAYLOAD:
+        return None
+    payload = json.loads(bytes(record.payload))
+    song = payload.get("song") if isinstance(payload, dict) else None
+    return song if isinstance(song, str) else None
 
 
 def event_in(line: bytes) -> Record | None:

@@ -12,6 +12,7 @@ import hashlib
 import logging
 import re
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,6 +63,7 @@ class Uploads:
         self.append, self.choose, self.clock, self.min_free, self.disk = append, choose, clock, min_free, disk or Disk()
         self.threads = ThreadPoolExecutor(2, "uploads")
         self.under_way: dict[str, Incoming] = {}    # by song
+        self.closed = False
         self.stored: dict[str, tuple[int, int]] = {}    # names of files -> bytes, and Unix ms of their last change
 
     def open(self) -> None:
@@ -82,6 +84,8 @@ class Uploads:
     def begin(self, source: str | None, content_type: str, length: int | None, client: str) -> Incoming:
         """An upload whose body may come. ``source`` None: the only one; ``length``: of the body, in bytes, if it is known. Raises Refused."""
         name, room = self._room(source)
+        if self.closed:
+            raise Refused("draining", retry_after=5)
         if len(self.under_way) >= AT_ONCE:
             raise Refused("overloaded", f"{AT_ONCE} uploads are under way.", retry_after=5)
         if content_type.partition(";")[0].strip().lower() == "application/json":
@@ -119,7 +123,7 @@ class Uploads:
 
     async def tidy(self, needed: Callable[[str], bool | None]) -> None:
         """Remove the files of songs that no longer need them. ``needed`` is asked for each song; None: there is no such song, so perhaps not yet."""
-        for name in list(self.stored):
+        for name in [] if self.closed else list(self.stored):
             if (answer := needed(name.partition(".")[0])) or answer is None and self.stored[name][1] > self.clock() - ORPHANED * 1000:
                 continue
             with contextlib.suppress(FileNotFoundError):
@@ -137,6 +141,7 @@ class Uploads:
 
     async def close(self) -> None:
         """Give up what is coming in."""
+        self.closed = True
         for one in list(self.under_way.values()):
             await one.drop()
         self.threads.shutdown(wait=False)
@@ -161,9 +166,12 @@ class Incoming:
         self.uploads, self.source, self.client, self.length = uploads, source, client, length
         self.song = job_id(uploads.clock(), secrets.token_bytes(16))
         self.name, self.size = "", 0
+        self.gone = False
         uploads.under_way[self.song] = self
 
     async def take(self, chunk: bytes) -> None:
+        if self.gone:   # the server stops
+            raise Refused("draining", retry_after=5)
         try:
             await self._take(chunk)
         except BaseException:
@@ -171,6 +179,8 @@ class Incoming:
             raise
 
     async def finish(self) -> Answer:
+        if self.gone:
+            raise Refused("draining", retry_after=5)
         try:
             return await self.uploads.keep(self.source, self.client, await self._whole())
         except BaseException as error:
@@ -181,7 +191,13 @@ class Incoming:
             self.uploads.under_way.pop(self.song, None)
 
     async def drop(self) -> None:
-        self.uploads.under_way.pop(self.song, None)
+        if not self.gone:
+            self.gone = True
+            self.uploads.under_way.pop(self.song, None)
+            await self._undo()
+
+    async def _undo(self) -> None:
+        """Nothing is on the disk."""
 
 
 class Link(Incoming):
@@ -225,6 +241,7 @@ class File(Incoming):
         self._fd: int | None = None
         self._part = uploads.directory / f"{self.song}{PART}"
         self._file: str | None = None       # the name under which it stays
+        self._lock = threading.Lock()       # the server may stop while a piece is being written
 
     async def _take(self, chunk: bytes) -> None:
         pieces = self._fed(chunk)
@@ -249,10 +266,16 @@ class File(Incoming):
         if self.uploads.used > self._room.quota:
             raise full(self._room)
         data, self._gathered, self._bytes = b"".join(self._gathered), [], 0
-        await self.uploads.run(self._put, data)
+        await self.uploads.run(self._alone, self._put, data)
+
+    def _alone(self, step: Callable, what: bytes | Path) -> None:
+        """In a thread: one step at a time, and none once it is given up."""
+        with self._lock:
+            if self.gone:
+                raise OSError("the server stops")
+            step(what)
 
     def _put(self, data: bytes) -> None:
-        """In a thread."""
         disk = self.uploads.disk
         if disk.free_bytes(self.uploads.directory) - len(data) < self.uploads.min_free:
             raise OSError(f"less than {self.uploads.min_free >> 20} MiB would be free on the disk")
@@ -271,13 +294,13 @@ class File(Incoming):
         name = shown_name(self._reader.fields.get("name", "") or self.name)
         extension = _EXTENSION.fullmatch(Path(self.name).suffix.lower())
         self._file = f"{self.song}{extension[0] if extension else ''}"
-        await self.uploads.run(self._settle, self.uploads.directory / self._file)
+        await self.uploads.run(self._alone, self._settle, self.uploads.directory / self._file)
         self.uploads.stored[self._file] = self.size, self.uploads.clock()
         self.uploads.under_way.pop(self.song, None)
         return {"song": self.song, "name": name[:MAX_NAME], "size": self.size, "sha256": self._digest.hexdigest(), "file": f"{DIRECTORY}/{self._file}"}
 
     def _settle(self, path: Path) -> None:
-        """In a thread: the bytes first, then the name, so that the event is never ahead of the file."""
+        """The bytes first, then the name, so that the event is never ahead of the file."""
         disk = self.uploads.disk
         fd, self._fd = self._fd, None
         try:
@@ -287,21 +310,21 @@ class File(Incoming):
         disk.rename(self._part, path)
         disk.sync_dir(self.uploads.directory)
 
-    async def drop(self) -> None:
-        await super().drop()
+    async def _undo(self) -> None:
         await asyncio.shield(asyncio.get_running_loop().run_in_executor(self.uploads.threads, self._remove))
         if self._file is not None:
             self.uploads.stored.pop(self._file, None)
 
     def _remove(self) -> None:
         """In a thread. What cannot be removed now goes with the next start."""
-        fd, self._fd = self._fd, None
         try:
-            if fd is not None:
-                self.uploads.disk.close(fd)
-            for path in (self._part, *([self.uploads.directory / self._file] if self._file else [])):
-                with contextlib.suppress(FileNotFoundError):
-                    self.uploads.disk.unlink(path)
+            with self._lock:
+                fd, self._fd = self._fd, None
+                if fd is not None:
+                    self.uploads.disk.close(fd)
+                for path in (self._part, *([self.uploads.directory / self._file] if self._file else [])):
+                    with contextlib.suppress(FileNotFoundError):
+                        self.uploads.disk.unlink(path)
         except OSError as error:
             log.warning("the rest of an upload cannot be removed file=%s: %s", self._part, error)
 

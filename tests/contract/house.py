@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.contract.letters import Letter, Sent
 from tests.contract.sender import SITE, Sender
+from tests.core.schemes.papers import certificate
 from tests.contract.senders import JOB_SERVICE, SENDERS
 from tests.running import Reply, Running
 
@@ -32,6 +33,7 @@ class House:
         file = home / "conf.yaml"
         file.write_text(json.dumps(settings))
         file.chmod(0o600)
+        (home / "sender.pem").write_bytes(certificate())    # of PayPal and Amazon
         self.now = float(int(now or time.time()))
         self.running = Running(file, clock=lambda: round(self.now * 1000))
         self.anybody, self.admin = self.running.client(), self.running.client(self.running.token)

@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.core.schemes.papers import private_key
+
 Headers = list[tuple[str, str]]
 
 
@@ -159,7 +161,7 @@ def twilio(letter: Letter) -> Sent:
     pairs = sorted(set(parse_qsl(letter.body.decode(), keep_blank_values=True)))
     text = letter.url + "".join(name + value for name, value in pairs)
     return Sent([("X-Twilio-Signature", base64(digest(letter.secret, text.encode(), "sha1"))),
-                 ("Content-Type", "application/x-www-form-urlencoded")], letter.body)
+                 ("Content-Type", "application/x-www-form-urlencoded"), ("I-Twilio-Idempotency-Token", letter.id)], letter.body)
 
 
 def twilio_json(letter: Letter) -> Sent:
@@ -203,6 +205,10 @@ def google(letter: Letter) -> Sent:
 def in_address(letter: Letter, *, name: str = "token") -> Sent:
     """ACRCloud, and whoever else signs nothing."""
     return Sent([], letter.body, f"{name}={letter.secret}")
+
+
+def bearer(letter: Letter) -> Sent:
+    return Sent([("Authorization", f"Bearer {letter.secret}")], letter.body)
 
 
 def basic(letter: Letter) -> Sent:
@@ -264,12 +270,12 @@ def sendgrid(letter: Letter) -> Sent:
                  ("X-Twilio-Email-Event-Webhook-Timestamp", letter.time())], letter.body)
 
 
-def paypal(letter: Letter, key, *, certificate: str) -> Sent:
-    """``secret`` is the id of the webhook, ``certificate`` where the sender publishes its own."""
+def paypal(letter: Letter) -> Sent:
+    """``secret`` is the id of the webhook; the key is PayPal's, for everybody."""
     text = f"{letter.id}|{letter.time('iso')}|{letter.secret}|{crc32(letter.body)}"
     return Sent([("PAYPAL-TRANSMISSION-ID", letter.id), ("PAYPAL-TRANSMISSION-TIME", letter.time("iso")),
-                 ("PAYPAL-TRANSMISSION-SIG", base64(key.sign(text.encode(), PKCS1v15(), hashes.SHA256()))),
-                 ("PAYPAL-CERT-URL", certificate), ("PAYPAL-AUTH-ALGO", "SHA256withRSA")], letter.body)
+                 ("PAYPAL-TRANSMISSION-SIG", base64(private_key().sign(text.encode(), PKCS1v15(), hashes.SHA256()))),
+                 ("PAYPAL-CERT-URL", "https://api.paypal.com/v1/notifications/certs/CERT-360caa42"), ("PAYPAL-AUTH-ALGO", "SHA256withRSA")], letter.body)
 
 
 SNS_LINES = {
@@ -278,12 +284,13 @@ SNS_LINES = {
     "UnsubscribeConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")}
 
 
-def sns(letter: Letter, key, *, certificate: str, version: str = "2") -> Sent:
-    """The body says what it is; signed are lines of some of its members."""
-    value = json.loads(letter.body) | {"Timestamp": letter.time("iso").replace("Z", ".000Z"), "SignatureVersion": version,
-                                       "SigningCertURL": certificate}
+def sns(letter: Letter, *, version: str = "2") -> Sent:
+    """``secret`` is the ARN of a topic; the key is Amazon's, for everybody. Signed are lines of some members of the body."""
+    value = json.loads(letter.body) | {
+        "TopicArn": letter.secret, "Timestamp": letter.time("iso").replace("Z", ".000Z"), "SignatureVersion": version,
+        "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"}
     text = "".join(f"{name}\n{value[name]}\n" for name in SNS_LINES[value["Type"]] if name in value)
-    mark = key.sign(text.encode(), PKCS1v15(), hashes.SHA256() if version == "2" else hashes.SHA1())
+    mark = private_key().sign(text.encode(), PKCS1v15(), hashes.SHA256() if version == "2" else hashes.SHA1())
     headers = [("x-amz-sns-message-type", value["Type"]), ("x-amz-sns-message-id", value["MessageId"]),
                ("Content-Type", "text/plain; charset=UTF-8")]
     return Sent(headers, json.dumps(value | {"Signature": base64(mark)}).encode())

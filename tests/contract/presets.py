@@ -16,6 +16,11 @@ def thing(id: str) -> bytes:
     return odd(id=id, type="thing.made")
 
 
+def with_certificate(preset: str) -> dict:
+    """A source that does not have to fetch the sender's certificate."""
+    return {"type": "generic", "verify": {"preset": preset, "certificate": "sender.pem", "secrets": SECRETS}}
+
+
 def graph_notice(id: str) -> bytes:
     return json.dumps({"value": [{"changeType": "updated", "id": id, "zz_of_tomorrow": None}]}).encode()
 
@@ -76,6 +81,8 @@ ON_TIME = [
 ]
 
 ON_ADDRESS = [
+    Sender("twilio", letters.twilio, "X-Twilio-Signature", lambda id: f"MessageSid={id}&MessageStatus=sent&From=%2B49&Body=Zo%C3%AB+%26&A=2&A=1&Zz=".encode(),
+           type="sent", quiet=True),
     Sender("square", letters.square, "x-square-hmacsha256-signature", lambda id: odd(event_id=id, type="paid"), type="paid"),
     Sender("hubspot", letters.hubspot, "X-HubSpot-Signature-v3", lambda id: b'[{"subscriptionType": "made", "id": "%b"}]\n' % id.encode(),
            type="made", past=300, future=300, recognised=False),
@@ -104,4 +111,12 @@ PUBLIC_KEYS = [
            type="open", active=letters.p256_public, recognised=False),
 ]
 
-PRESET_ROWS = [*ON_BODY, *ON_TIME, *ON_ADDRESS, *NO_SIGNATURE, *PUBLIC_KEYS]
+CERTIFIED = [
+    Sender("paypal", letters.paypal, "PAYPAL-TRANSMISSION-SIG", lambda id: odd(id=id, event_type="PAYMENT.SALE.COMPLETED"),
+           type="PAYMENT.SALE.COMPLETED", conf=with_certificate("paypal")),
+    Sender("sns", letters.sns, None, lambda id: odd(Type="Notification", MessageId=id, Message="Zoë\nTwo", Subject="One"), type="Notification",
+           secret=lambda number: f"arn:aws:sns:eu-west-1:12345678901{number}:alerts", conf=with_certificate("sns"), signs_body=False, strict=True,
+           past=3600, future=300),
+]
+
+PRESET_ROWS = [*CERTIFIED, *ON_BODY, *ON_TIME, *ON_ADDRESS, *NO_SIGNATURE, *PUBLIC_KEYS]

@@ -38,6 +38,16 @@ OWN = [
            conf=custom("own-base64", header="X-Sig", algorithm="sha1", encoding="base64", prefix="v0=")),
     Sender("own-hex", named(letters.plain, header="X-Mark", algorithm="sha512"), "X-Mark", event, type="thing.made", hex=True,
            conf=custom("own-hex", header="X-Mark", algorithm="sha512")),
+    Sender("own-time", named(letters.timed, header="X-Sig", time="X-Time", pattern="v0:t:B", prefix="v0="), "X-Sig", event, type="thing.made",
+           hex=True, past=60, future=10, conf=custom("own-time", header="X-Sig", prefix="v0=", signed="v0:{timestamp}:{body}", timestamp={
+               "header": "X-Time", "unit": "s", "tolerance": "1m", "future": "10s"})),
+    Sender("own-iso", named(letters.timed, header="X-Sig", time="X-Time", pattern="B.t", unit="iso", write=base64), "X-Sig", event,
+           type="thing.made", past=60, future=60, conf=custom("own-iso", header="X-Sig", encoding="base64", signed="{body}.{timestamp}", timestamp={
+               "header": "X-Time", "unit": "iso", "tolerance": "1m"})),
+    Sender("own-token", named(letters.in_address, name="key"), None, event, type="thing.made", signs_body=False,
+           conf=custom("own-token", scheme="token", field="query.key")),
+    Sender("own-bearer", letters.bearer, "Authorization", event, type="thing.made", signs_body=False,
+           conf=custom("own-bearer", scheme="token", header="Authorization", prefix="Bearer ")),
 ]
 
 FRAMEIO = Sender(

@@ -35,6 +35,17 @@ def taken(house: House, sender: Sender, sent: Sent) -> None:
     assert house.deliver(sender, sent._replace(body=sent.body.replace(b"t", b"T", 1))).status == sender.refused
 
 
+class Fields(dict):
+    """A form, as web frameworks hand it on."""
+
+    def __init__(self, pairs: list[tuple[str, str]]):
+        super().__init__(pairs)
+        self._pairs = pairs
+
+    def getall(self, name: str) -> list[str]:
+        return [value for key, value in self._pairs if key == name]
+
+
 def text(sent: Sent) -> str:
     return sent.body.decode()
 
@@ -70,9 +81,7 @@ def test_standard_webhooks(house: House, module: str, preset: str, prefix: str):
 def test_twilio(house: House):
     Validator, sender = library("twilio.request_validator").RequestValidator, sender_of("twilio")
     sent = house.sent(sender)
-    fields = {}
-    for name, value in parse_qsl(text(sent), keep_blank_values=True):
-        fields.setdefault(name, []).append(value)
+    fields = Fields(parse_qsl(text(sent), keep_blank_values=True))
     assert Validator(sender.key(1)).validate(sender.url, fields, value_of(sent, "X-Twilio-Signature"))
     mark = Validator(sender.key(2)).compute_signature(sender.url, fields)
     taken(house, sender, Sent([("X-Twilio-Signature", mark), ("Content-Type", "application/x-www-form-urlencoded")], sent.body))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hookserver.config.model import TunnelSettings
 from hookserver.ops.cloudflared import Findings, Pauses, command, error_in, quick_address
@@ -44,6 +47,19 @@ def test_the_address_is_taken_from_where_it_can_only_be(line, url):
 ])
 def test_what_quicktunnel_answers_is_not_believed_blindly(body, url):
     assert quick_address(body) == url
+
+
+PARTS = st.sampled_from([b"https://", b"a-b", b".trycloudflare.com", b"api", b" ERR ", b"{", b'"level":"error"', b'"message":', b"}", b"429 Too Many Requests",
+                         b"Registered tunnel connection", b"connIndex=", b"7", b"\xff", b"\x1b[1m", b"\n", b"2026-01-02T03:04:05Z", b"|"])
+
+
+@settings(max_examples=150)
+@given(st.lists(PARTS | st.binary(max_size=5), max_size=12).map(b"".join))
+def test_no_line_is_too_odd(line):
+    found = findings(line)
+    assert found.url == "" or re.fullmatch(r"https://[a-z0-9]+(-[a-z0-9]+)+\.trycloudflare\.com", found.url)
+    assert len(found.error) <= 300 and found.error.isprintable()
+    assert quick_address(line) == ""
 
 
 def test_connections_come_and_go():

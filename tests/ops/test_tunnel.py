@@ -200,7 +200,7 @@ def test_nothing_outlives_a_server_that_is_killed(tmp_path):
     server = ServerProcess(tmp_path).start()
     until(lambda: calls(tmp_path), seconds=SOON, what="the program runs")
     server.kill()
-    until(lambda: not processes(str(program)), seconds=1, what="nothing of it is left")
+    until(lambda: not processes(str(program)), seconds=SOON, what="nothing of it is left")
 
 
 # -- without a server ------------------------------------------------------------------------------
@@ -260,6 +260,7 @@ def test_a_program_that_ends_at_once_is_no_burden(tmp_path, monkeypatch):
 
 def test_a_program_that_does_not_want_to_end_is_killed_with_all_that_it_has_started(tmp_path, monkeypatch):
     monkeypatch.setattr(ops, "GRACE", 0)
+    monkeypatch.setattr(ops, "MARGIN", 0.2)
     tunnel = Tunnel(settings(placed(tmp_path, deaf=True, child=True)), port=1, directory=tmp_path, given={})
     run(tunnel, lambda: tunnel.state == "up")
     assert tunnel.state == "stopped" and not processes(str(tmp_path)) and not children()

@@ -5,6 +5,7 @@ import hmac
 import json
 from base64 import b64decode, b64encode
 from datetime import datetime, timezone
+from random import Random
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,6 +26,7 @@ SECRET = "a secret of the sender"
 WHSEC = "whsec_" + b64encode(bytes(range(32))).decode()
 ED, EC = Ed25519PrivateKey.from_private_bytes(bytes(range(32))), ec.derive_private_key(12345678901234567890, ec.SECP256R1())
 ED_PUBLIC = ED.public_key().public_bytes_raw()
+PAYPAL_URL = "https://api.paypal.com/v1/notifications/certs/CERT-1"
 EC_PUBLIC = b64encode(EC.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
@@ -224,6 +226,30 @@ def test_twilio_covers_json_by_a_sum_in_its_address():
     assert ask("twilio", headers, body, SECRET, query=query).verdict.ok
     assert ask("twilio", headers, body + b" ", SECRET, query=query).code == "signature_mismatch"
     assert ask("twilio", headers, body, SECRET, query=query.lower()).code == "signature_mismatch"
+
+
+ODD = ("", " ", "x", ",", ";", "=", "t=1,v1=", "v1,", "v0=", "sha256=", "Basic", "Basic =", "\xff" * 9, "\ud800", "0" * 64, T, "1" * 30, "a:b|c.d", "-", "\0", PAYPAL_URL)
+VALUES = (None, True, 1, 1.5, "", "x", [], [1], [{}], {}, {"type": []}, [[]], T, "url_verification")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_no_request_raises(name):
+    """Whatever stands where a scheme looks, in as many kinds as JSON has."""
+    secret = {"sns": "arn:aws:sns:eu-west-1:123456789012:alerts", "paypal": "WH-1"}.get(name) or (SENDERS.get(name) or UNSIGNED.get(name) or [SECRET])[0]
+    luck = Random(name)
+    asked, names = receiver(name, secret), [part for text in repr(PRESETS[name]).split("'") if (part := text.removeprefix("header.")) != text]
+    members = ("signature", "timestamp", "token", "Signature", "SignatureVersion", "Type", "TopicArn", "Message", "Timestamp", "SigningCertURL", "value",
+               "type", "event", "payload", "challenge", "events", "webhookTimestamp", "clientState", "id", "event-data")
+    for _ in range(150):
+        def odd(depth=0):
+            return {one: odd(depth + 1) if depth < 2 and luck.random() < .5 else luck.choice(VALUES) for one in luck.sample(members, 6)}
+        value = odd() if luck.random() < .8 else luck.choice(VALUES)
+        headers = [(one, luck.choice(ODD)) for one in names if luck.random() < .9]
+        headers += [("Content-Type", luck.choice(["application/json", "application/x-www-form-urlencoded", "\xff", "text/plain"]))]
+        body = luck.choice([json.dumps(value).encode(), b"", b"{", b"\xff", b"a=b&a=%ff&=", b"a=1&a=2"])
+        query = luck.choice(["", "&", "challenge", "hub.challenge=%ff&hub.verify_token=", "validationToken=%00", "bodySHA256=\u0660", "a=" * 200])
+        found = asked.examine(InboundRequest(luck.choice(["GET", "POST"]), "/in", query, headers, body, "p", "c", NOW * 1000))
+        assert type(found) is Unfit or type(found) is Answer and name in ("dropbox", "graph"), found
 
 
 # -- handshakes ----------------------------------------------------------------------------------

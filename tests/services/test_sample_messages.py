@@ -15,6 +15,7 @@ from hookserver.providers.presets import PRESETS
 from hookserver.providers.samples.catalogue import MAKERS
 from hookserver.services.sample_messages import Unsendable, sample_messages
 from hookserver.services.senders import Connection
+from tests.core.schemes import papers
 from tests.running import Running, write_conf
 
 SITE = "https://hooks.example.com"
@@ -24,10 +25,11 @@ CURVE = ec.derive_private_key(7, ec.SECP256R1())
 WHSEC = "whsec_" + b64encode(SEED).decode()
 #: How the secrets of a preset are written, where it is not any text.
 SECRETS = {"discord": POINT.hex(), "telnyx": b64encode(POINT).decode(), "standard": WHSEC, "svix": WHSEC, "gitlab-signed": WHSEC, "postmark": '"user:password"',
-           "sendgrid": b64encode(CURVE.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()}
+           "sns": papers.TOPIC, "sendgrid": b64encode(CURVE.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()}
 #: The private keys of those that have a public one.
 PRIVATE = {"discord": SEED.hex().encode(), "telnyx": b64encode(SEED), "whpk": b"whsk_" + b64encode(SEED),
            "sendgrid": CURVE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())}
+PRIVATE |= dict.fromkeys(("sns", "paypal"), papers.private_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 OTHERS = """\
   review: {type: frameio, secrets: [a-secret-for-tests]}
   scans: {type: acrcloud, callback_token: a-token-for-the-tests}
@@ -47,9 +49,12 @@ SENT = 3
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    lines = [f"  {name}: {{type: generic, verify: {{preset: {name}, secrets: [{SECRETS.get(name, 'a-secret-for-tests')}]}}}}" for name in PRESETS]
+    home = tmp_path_factory.mktemp("samples")
+    (home / "cert.pem").write_bytes(papers.certificate())
+    pinned = dict.fromkeys(("sns", "paypal"), ", certificate: cert.pem")
+    lines = [f"  {name}: {{type: generic, verify: {{preset: {name}, secrets: [{SECRETS.get(name, 'a-secret-for-tests')}]{pinned.get(name, '')}}}}}" for name in PRESETS]
     text = f"server: {{host: 127.0.0.1, port: 0, site_url: '{SITE}'}}\nlimits: {{rate: 100000/s}}\nsources:\n" + "\n".join([*lines, OTHERS.replace("@POINT@", b64encode(POINT).decode())])
-    running = Running(write_conf(tmp_path_factory.mktemp("samples"), text=text.replace("{", "{{").replace("}", "}}")))
+    running = Running(write_conf(home, text=text.replace("{", "{{").replace("}", "}}")))
     yield running
     running.stop()
 

@@ -20,7 +20,7 @@ from hookserver.core.retry import RetryPolicy
 from hookserver.tasks.connect import Connector, Names
 from hookserver.tasks.mail import EmailPerformer
 
-from tests.tasks.conformance import SECRET, Conformance, lawful, notice, retried
+from tests.tasks.conformance import SECRET, Conformance, lawful, notice, retried, told
 from tests.tasks.deliveries import LOOPS, runner, work
 from tests.tasks.endpoints import Authority, Endpoint
 
@@ -215,9 +215,11 @@ def test_nothing_in_an_event_becomes_a_header_or_a_command(value):
 
 def test_a_notice_is_told_in_its_own_words(post):
     with mail_server(inbox := Inbox()) as port:
-        assert post(destination(port, subject="{type}", text="{payload.none}"), notice({"type": "destination.disabled", "text": "It is disabled.", "destination": "ci"})).ok
-    mail = inbox.taken[0][2]
-    assert mail["Subject"] == "[hookserver] destination.disabled" and mail.get_content().startswith("It is disabled.\n\ndestination: ci\n")
+        words = {"type": "destination.disabled", "text": "It is disabled.", "destination": "ci"}
+        assert all(post(destination(port, subject="{type}", text="{payload.none}"), work).ok for work in (notice(words), told(words)))
+    mails = [taken[2] for taken in inbox.taken]
+    assert [mail["Subject"] for mail in mails] == ["[hookserver] destination.disabled", "[hookserver] scans: song.analyzed"]
+    assert all(mail.get_content().startswith("It is disabled.\n\ndestination: ci\n") for mail in mails)
 
 
 # -- TLS and logins --------------------------------------------------------------------------------

@@ -119,6 +119,9 @@ def test_the_seed_guides_callback_has_the_results_fetched(world):
     while world.admin.get(f"/api/songs/{file}").json["tasks"] and time.monotonic() < deadline:
         time.sleep(0.02)
     assert world.api.asked[asked:] == [f"GET /api/fs-containers/12/files/{file}"]
+    task = world.admin.get("/api/tasks?target=scans.results&limit=1").json["tasks"][0]["id"]
+    tried, = world.admin.get(f"/api/tasks/{task}").json["attempts_made"]
+    assert tried["value"]["id"] == file and tried["value_size"] is None
 
 
 def test_an_api_that_is_busy_is_asked_again_and_one_without_the_file_ends_it(world):
@@ -166,6 +169,8 @@ def test_without_the_token_nothing_is_taken(world):
         assert reply.status == 401 and reply.code in ("signature_missing", "signature_mismatch"), path
         kept = world.admin.get("/api/rejections?limit=1").json["rejections"][0]
         assert kept["source"] == "scans" and "canary" not in json.dumps(kept), path
+    retried, = world.admin.post("/api/replay", {"what": "rejections", "id": kept["id"]}).json["sample"]
+    assert (retried["outcome"], retried["why"]) == ("incomplete", "a token that the check needs came with it, and those are not kept")
 
 
 def test_a_get_is_a_health_check_and_keeps_nothing(world):

@@ -11,12 +11,15 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
-from hookserver.core.fields import Field
+from hookserver.core.bodies import FORM, media_type
+from hookserver.core.fields import Field, parse_field
 from hookserver.core.records import iso_ms
 from hookserver.core.requests import InboundRequest
+from hookserver.core.schemes.certificates import CertificateScheme, SnsScheme, signed_text
 from hookserver.core.schemes.marks import decode, encode
 from hookserver.core.schemes.publickeys import PublicKeyScheme
 from hookserver.core.schemes.reading import Reading
@@ -25,27 +28,45 @@ from hookserver.core.schemes.signature import SignatureScheme
 from hookserver.core.schemes.stamps import UNITS, Stamp
 from hookserver.core.schemes.standard import StandardScheme
 from hookserver.core.schemes.tokens import AUTHORIZATION, BasicScheme, TokenScheme
+from hookserver.core.schemes.twilio import SIGNATURE as TWILIO
+from hookserver.core.schemes.twilio import SUM, TwilioScheme
 
+RSA_BITS = 2048
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def signed(scheme: Scheme, key: Any, request: InboundRequest, url: str = "") -> InboundRequest:
-    """``key`` is what ``scheme.prepare`` made, or where that can only check, what ``private_key`` made; ``url`` the address as the
-    sender knows it. Raises ValueError, in words for people, for a key that cannot sign.
-    """
-    signer = _SIGNERS.get(type(scheme))
-    if signer is None:
+class Signer(msgspec.Struct, frozen=True):
+    """What a sender knows: ``key`` is what the scheme made of a secret; ``private`` what ``private_key`` made, for a sender whose
+    public key or certificate is all that we have; ``url`` the address that it posts to."""
+
+    key: Any
+    private: Any = None
+    url: str = ""
+
+    def __repr__(self) -> str:
+        return f"Signer({self.url!r})"
+
+    def proof(self, content: bytes, scheme: SignatureScheme | None = None, algorithm: str = "sha256") -> bytes:
+        """The signature of some bytes. Raises ValueError, in words for people, when the key cannot make it."""
+        if self.private is not None:
+            return _private_proof(self.private, content, algorithm)
+        if not isinstance(self.key, bytes) or type(scheme) is not SignatureScheme:
+            raise ValueError("is checked by a public key; name the private one with --key FILE")
+        return hmac.digest(self.key, content, algorithm) if scheme.method == "hmac" else hashlib.new(algorithm, content).digest()
+
+    def spoilt(self) -> Signer:
+        """One with another key of the same kind."""
+        if self.private is not None:
+            return msgspec.structs.replace(self, private=_another(self.private))
+        return msgspec.structs.replace(self, key=self.key + b"x" if isinstance(self.key, bytes) else self.key)
+
+
+def signed(scheme: Scheme, signer: Signer, request: InboundRequest) -> InboundRequest:
+    """The request as its sender sends it. Raises ValueError, in words for people, for keys that cannot sign."""
+    sign = _WAYS.get(type(scheme))
+    if sign is None:
         raise ValueError("signs in a way that cannot be imitated")
-    return signer(scheme, key, request, url)
-
-
-def spoilt(key: Any) -> Any:
-    """Another key of the same kind."""
-    if isinstance(key, bytes):
-        return key + b"x"
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-
-    return ec.generate_private_key(key.curve) if hasattr(key, "curve") else ed25519.Ed25519PrivateKey.generate()
+    return sign(scheme, signer, request)
 
 
 def private_key(text: bytes) -> Any:
@@ -65,7 +86,28 @@ def private_key(text: bytes) -> Any:
     return Ed25519PrivateKey.from_private_bytes(raw[:32])
 
 
-def _signature(scheme: SignatureScheme, key: bytes, request: InboundRequest, url: str) -> InboundRequest:
+def _private_proof(key: Any, content: bytes, algorithm: str) -> bytes:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding
+
+    digest = getattr(hashes, algorithm.upper())()
+    if hasattr(key, "curve"):
+        return key.sign(content, ec.ECDSA(digest))
+    return key.sign(content, padding.PKCS1v15(), digest) if hasattr(key, "key_size") else key.sign(content)
+
+
+def _another(key: Any) -> Any:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    if hasattr(key, "curve"):
+        return ec.generate_private_key(key.curve)
+    return rsa.generate_private_key(65537, RSA_BITS) if hasattr(key, "key_size") else ed25519.Ed25519PrivateKey.generate()
+
+
+# -- the ways ------------------------------------------------------------------------------------------
+
+
+def _signature(scheme: SignatureScheme, signer: Signer, request: InboundRequest) -> InboundRequest:
     entries: list[tuple[str, str]] = []
     time, id = "", ""
     if scheme.stamp is not None:
@@ -73,42 +115,54 @@ def _signature(scheme: SignatureScheme, key: bytes, request: InboundRequest, url
         entries += [(scheme.stamp.part, time)] if scheme.stamp.part else []
     if scheme.id is not None:
         request, id = _held(request, scheme.id, "msg_" + hashlib.sha256(b"%d%b" % (request.at_ms, request.body)).hexdigest()[:24])
-    content = scheme.signed.fill(Reading(request, url), timestamp=time, id=id, secret=key)
+    secret = signer.key if isinstance(signer.key, bytes) else b""
+    content = scheme.signed.fill(Reading(request, signer.url), time, id, secret)
     if content is None:
         raise ValueError("signs a text that this request would make ambiguous")
-    mark = scheme.prefix + encode(_proof(scheme, key, content), scheme.encoding)
+    mark = scheme.prefix + encode(signer.proof(content, scheme, scheme.algorithm), scheme.encoding)
     if scheme.listed is not None:
         mark = scheme.listed.separator.join(f"{name}{scheme.listed.equals}{value}" for name, value in [*entries, (scheme.listed.name, mark)])
     return put(request, scheme.field, mark)
 
 
-def _proof(scheme: SignatureScheme, key: Any, content: bytes) -> bytes:
-    if isinstance(key, bytes):
-        return hmac.digest(key, content, scheme.algorithm) if scheme.method == "hmac" else hashlib.new(scheme.algorithm, content).digest()
-    if not hasattr(key, "sign"):
-        raise ValueError("has a public key, which only checks signatures; name the private one with --key FILE")
-    if not hasattr(key, "curve"):
-        return key.sign(content)
-    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    return key.sign(content, ECDSA(SHA256()))
+def _standard(scheme: StandardScheme, signer: Signer, request: InboundRequest) -> InboundRequest:
+    return _signature(scheme.v1 if isinstance(signer.key, bytes) else scheme.v1a, signer, request)
 
 
-def _standard(scheme: StandardScheme, key: Any, request: InboundRequest, url: str) -> InboundRequest:
-    return _signature(scheme.v1 if isinstance(key, bytes) else scheme.v1a, key, request, url)
+def _token(scheme: TokenScheme, signer: Signer, request: InboundRequest) -> InboundRequest:
+    return put(request, scheme.field, scheme.prefix + signer.key.decode("latin-1" if scheme.field.root == "header" else "utf-8"))
 
 
-def _token(scheme: TokenScheme, key: bytes, request: InboundRequest, url: str) -> InboundRequest:
-    return put(request, scheme.field, scheme.prefix + key.decode("latin-1" if scheme.field.root == "header" else "utf-8"))
+def _basic(scheme: BasicScheme, signer: Signer, request: InboundRequest) -> InboundRequest:
+    return put(request, AUTHORIZATION, "Basic " + b64encode(signer.key).decode())
 
 
-def _basic(scheme: BasicScheme, key: bytes, request: InboundRequest, url: str) -> InboundRequest:
-    return put(request, AUTHORIZATION, "Basic " + b64encode(key).decode())
+def _twilio(scheme: TwilioScheme, signer: Signer, request: InboundRequest) -> InboundRequest:
+    """The address, and of a form each name with its value; what is no form is summed up in the query."""
+    behind = ""
+    if media_type(request.header("content-type")) == FORM:
+        behind = "".join(name + value for name, value in sorted(set(parse_qsl(request.body.decode(), keep_blank_values=True))))
+    elif request.body:
+        request = put(request, SUM, hashlib.sha256(request.body).hexdigest())
+    content = Reading(request, signer.url).url + behind
+    return put(request, TWILIO, b64encode(hmac.digest(signer.key, content.encode(), "sha1")).decode())
 
 
-_SIGNERS: dict[type, Callable[..., InboundRequest]] = {
-    SignatureScheme: _signature, PublicKeyScheme: _signature, StandardScheme: _standard, TokenScheme: _token, BasicScheme: _basic}
+def _sns(scheme: SnsScheme, signer: Signer, request: InboundRequest) -> InboundRequest:
+    topic = signer.key.decode()
+    request = put(request, parse_field("payload.TopicArn", ("payload",)), topic)
+    if request.header("x-amz-sns-topic-arn") is not None:
+        request = put(request, parse_field("header.x-amz-sns-topic-arn", ("header",)), topic)
+    proof = signer.proof(signed_text(json.loads(request.body)) or b"")
+    return put(request, parse_field("payload.Signature", ("payload",)), b64encode(proof).decode())
+
+
+_WAYS: dict[type, Callable[..., InboundRequest]] = {
+    SignatureScheme: _signature, PublicKeyScheme: _signature, CertificateScheme: _signature, StandardScheme: _standard,
+    TokenScheme: _token, BasicScheme: _basic, TwilioScheme: _twilio, SnsScheme: _sns}
+
+
+# -- putting something in --------------------------------------------------------------------------------
 
 
 def _timed(stamp: Stamp, request: InboundRequest) -> tuple[InboundRequest, str]:

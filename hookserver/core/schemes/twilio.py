@@ -22,7 +22,7 @@ from hookserver.core.schemes.signature import missing
 from hookserver.core.signatures import Verdict, matched, mismatch
 
 SIGNATURE = parse_field("header.X-Twilio-Signature")
-SUM = "bodySHA256"      # parameter of the query
+SUM = parse_field("query.bodySHA256", ("query",))
 
 _AUTHORITY = re.compile(r"(https?)://(\[[^/?\]]*\]|[^/?:]+)(?::([0-9]{1,5}))?(.*)", re.ASCII | re.DOTALL)
 _PORTS = {"http": "80", "https": "443"}
@@ -50,9 +50,9 @@ class TwilioScheme(msgspec.Struct, frozen=True):
         mark = decode(text.strip(" \t"), "base64")
         if mark is None or len(mark) != 20:
             return mismatch(f"{name} is not 20 bytes of base64")
-        behind = _parameters(reading)
+        behind = parameters(reading)
         if behind is None:
-            return mismatch(f"the body is no form, and {SUM} in the query is not its SHA-256")
+            return mismatch(f"the body is no form, and {SUM.text} is not its SHA-256")
         found = None
         for number, key in enumerate(keys):
             for url in variants(reading.url):
@@ -62,10 +62,10 @@ class TwilioScheme(msgspec.Struct, frozen=True):
         return matched(found, len(keys), name)
 
 
-def _parameters(reading: Reading) -> bytes | None:
+def parameters(reading: Reading) -> bytes | None:
     """What is signed behind the address; None for a body that nothing covers."""
     request = reading.request
-    told = reading.parameter(SUM)
+    told = reading.text(SUM)
     if told is not None:
         return b"" if hmac.compare_digest(told.lower().encode("utf-8", "surrogatepass"), hashlib.sha256(request.body).hexdigest().encode()) else None
     if not request.body:

@@ -71,6 +71,7 @@ def paypal(luck: Luck) -> Sample:
                  "resource_type": "capture", "summary": "A payment was captured",
                  "resource": {"id": luck.text(17).upper(), "status": "COMPLETED", "amount": {"currency_code": "EUR", "value": luck.price()}}},
                 {"PAYPAL-TRANSMISSION-ID": luck.uuid(), "PAYPAL-TRANSMISSION-TIME": luck.iso[:19] + "Z", "PAYPAL-AUTH-ALGO": "SHA256withRSA",
+                 "PAYPAL-CERT-URL": "https://api.paypal.com/v1/notifications/certs/CERT-0123456789abcdef",
                  "User-Agent": "PayPal/AUHD-214.0"})
 
 
@@ -91,4 +92,4 @@ def xero(luck: Luck) -> Sample:
 
 
 MAKERS: dict[str, Maker] = {"shopify": shopify, "woocommerce": woocommerce, "stripe": stripe, "paddle": paddle, "square": square, "paypal": paypal,
-                            "authorize-net": authorizenet, "xero": xero}
+                            "authorizenet": authorizenet, "xero": xero}

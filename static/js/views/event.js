@@ -63,6 +63,7 @@ function facts(event) {
     ["App", event.app ? h("a", { class: "row-link", href: link(["agora", event.app]) }, sent(event.app)) : undefined],
     ["Channel", event.channel ? channelLink(event.app, event.channel) : undefined],
     ["User", event.uid === null || event.uid === undefined ? undefined : event.type.startsWith("rtc.") ? userLink(event.app, event.uid) : sent(String(event.uid))],
+    ["Song", event.song ? h("a", { class: "row-link mono", href: link(["songs", event.song]) }, sent(event.song)) : undefined],
     ["Asset", event.asset ? h("a", { class: "row-link mono", href: link(["assets", event.source, event.asset]) }, sent(event.asset)) : undefined],
     ["Type", h("a", { class: "row-link", href: link(["events"], { type: event.type }) }, typeName(event.type))],
     ["Request", event.method ? h("span", { class: "mono" }, sent(`${event.method} ${event.path}`)) : "made by hookserver; nobody sent it"],

@@ -59,6 +59,7 @@ function attemptCard(attempt) {
       h("span", { class: "when quiet" }, time(attempt.began ?? attempt.at), attempt.ms === null || late ? null : ` · ${millis(attempt.ms)}`)),
     attempt.note && attempt.note !== causeText(attempt.cause, attempt.status) ? h("p", { class: "note-text" }, sent(attempt.note)) : null,
     late ? null : h("div", { class: "exchanges" }, asked(attempt.request), answered(attempt)),
+    attempt.value_size ? h("p", { class: "small soft" }, `What came of it, ${bytes(attempt.value_size)}, is in the log.`) : null,
     made === null ? null : folded("What was made", textBlock(made, { json: true, label: "What the worker made" })),
     attempt.next_at ? h("p", { class: "small soft next" }, attempt.state === "waiting" ? "Patience ends " : "Then again at ", time(attempt.next_at)) : null);
 }

@@ -6,10 +6,12 @@ from zlib import crc32
 
 import pytest
 
+from hookserver.core.fields import parse_field
 from hookserver.core.requests import InboundRequest
 from hookserver.core.schemes.certificates import certificate_key
-from hookserver.core.schemes.publickeys import pem_key
+from hookserver.core.schemes.publickeys import PublicKeyScheme, pem_key
 from hookserver.core.schemes.reading import Reading
+from hookserver.core.schemes.sending import Signer, signed
 from hookserver.providers.presets import PRESETS
 from tests.core.schemes.papers import CERT_URL, TOPIC, certificate, confirmation, notification, private_key, rsa_sign
 
@@ -97,3 +99,18 @@ def test_keys_of_certificates():
     for bad in (b"WH-1", b"arn:aws:sqs:eu-west-1:123456789012:x", b"arn:aws:sns:eu-west-1:123456789012:*", b""):
         with pytest.raises(ValueError, match="ARN"):
             PRESETS["sns"].scheme.prepare(bad)
+
+
+def test_a_sender_with_an_rsa_key_of_its_own():
+    scheme = PublicKeyScheme(parse_field("header.X-Sig"), method="rsa", encoding="base64")
+    key = scheme.prepare(certificate())
+    for mark, ok in ((rsa_sign(b"{}"), True), (rsa_sign(b"[]"), False), ("AAAA", False), ("A" * 4000, False)):
+        assert scheme.check(Reading(InboundRequest("POST", "/", "", [("X-Sig", mark)], b"{}", "p", "c", 0)), (key,)).ok is ok
+    with pytest.raises(ValueError, match="2048"):
+        scheme.prepare(certificate(1024))
+    with pytest.raises(ValueError, match="PEM"):
+        scheme.prepare(b"a secret")
+    signer = Signer(None, private_key())
+    request = signed(scheme, signer, InboundRequest("POST", "/", "", [], b"{}", "p", "c", 0))
+    assert scheme.check(Reading(request), (key,)).ok
+    assert not scheme.check(Reading(signed(scheme, signer.spoilt(), request)), (key,)).ok
