@@ -1,3 +1,3 @@
 """hookserver: the one durable place where every webhook lands."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
