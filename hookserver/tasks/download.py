@@ -12,11 +12,15 @@ import asyncio
 import errno
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import unquote
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -30,7 +34,7 @@ from hookserver.core.tasks import Outcome
 from hookserver.core.listing import Listed, read_entry
 from hookserver.tasks.connect import Connector, Unreachable
 from hookserver.tasks.fetch import Fetch, follow
-from hookserver.tasks.partial import Full, Partial
+from hookserver.tasks.partial import NO_ROOM, Full, Partial, sizes
 from hookserver.tasks.work import Work
 
 USER_AGENT = f"hookserver/{__version__}"
@@ -38,7 +42,10 @@ PAGES = ("text/html", "application/xhtml+xml")
 TICK = 0.25             # seconds over which the rate is kept
 SPEED_OVER = 5.0        # seconds over which the speed is told
 
+RECOUNT = 10.0          # seconds for which the room that files take is believed
+
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", re.ASCII)
+_STRONG = re.compile('"[\x21\x23-\x7e\x80-\xff]*"')
 _TOTAL = re.compile(r"bytes \*/([0-9]{1,18})", re.ASCII)
 
 
@@ -80,7 +87,7 @@ class _Failed(Exception):
 class DownloadPerformer:
     """Fetches files into ``directory``; ``home`` is where they lie until they are whole. ``progress``: task id -> how far it is.
 
-    ``held``: bytes that the files of the directory have; counted once, at the first attempt.
+    ``held``: bytes that the files of the directory have. Files are taken away from there, so they are counted again and again.
     """
 
     def __init__(self, connector: Connector, directory: Path, home: Path, limits: Limits, *, classes: Mapping[str, str] = {},
@@ -89,6 +96,11 @@ class DownloadPerformer:
         self._steady = steady
         self._threads = ThreadPoolExecutor(2, "downloads")
         self._held: int | None = None
+        self._left = 0          # bytes of partial files that nobody is working on
+        self._counted_at = -RECOUNT
+        self._at_work: dict[str, Partial] = {}
+        self._granting = threading.Lock()
+        self._alone: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._free_at = 0.0     # when the rate allows more bytes
         self.progress: dict[str, Progress] = {}
 
@@ -98,22 +110,35 @@ class DownloadPerformer:
             entry = read_entry(msgspec.json.decode(work.record.payload), self._classes)
         except (BadLine, msgspec.MsgspecError, ValueError) as problem:
             return Outcome(False, "invalid", f"the entry: {problem}", final=True)
+        alone = self._alone.setdefault(work.task.about, asyncio.Lock())     # two tasks may be about one entry, and it has one partial file
+        async with alone:
+            outcome = await self._attempt(entry, work)
+        return msgspec.structs.replace(outcome, ms=round((self._steady() - began) * 1000))
+
+    async def _attempt(self, entry: Listed, work: Work) -> Outcome:
         progress = self.progress[work.task.id] = Progress(entry.name or entry.url)
-        partial = Partial(self._home, self._directory, work.task.about)
+        partial = self._at_work[work.task.about] = Partial(self._home, self._directory, work.task.about)
         try:
             async with asyncio.timeout(work.timeout):
-                outcome = await self._any_way(entry, partial, progress, work)
+                return await self._any_way(entry, partial, progress, work)
         except TimeoutError:
-            outcome = Outcome(False, "timeout", f"not whole within {work.timeout:g} s, {progress.received} bytes have come; the next attempt goes on from there")
-        except Full as full:
-            await self._run(partial.drop)
-            outcome = Outcome(False, "full", str(full))
-        except OSError as error:
-            outcome = Outcome(False, "full" if error.errno == errno.ENOSPC else "internal", f"{os.strerror(error.errno or 0).lower()}: {error.filename or 'the file'}")
+            return Outcome(False, "timeout", f"not whole within {work.timeout:g} s, {progress.received} bytes have come; the next attempt goes on from there")
+        except (Full, OSError) as trouble:
+            return await self._stopped(partial, trouble)
         finally:
-            del self.progress[work.task.id]
-            partial.close()
-        return msgspec.structs.replace(outcome, ms=round((self._steady() - began) * 1000))
+            del self.progress[work.task.id], self._at_work[work.task.about]
+            self._left += partial.size
+            with suppress(OSError):
+                partial.close()
+
+    async def _stopped(self, partial: Partial, trouble: Full | OSError) -> Outcome:
+        """By the directory. Where there is no room, what has come must not take any."""
+        full = isinstance(trouble, Full) or trouble.errno in NO_ROOM
+        if full:
+            with suppress(OSError):
+                await self._run(partial.drop)
+        note = str(trouble) if isinstance(trouble, Full) else f"{os.strerror(trouble.errno or 0).lower()}: {trouble.filename or 'the file'}"
+        return Outcome(False, "full" if full else "internal", note)
 
     @property
     def held(self) -> int | None:
@@ -130,6 +155,7 @@ class DownloadPerformer:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             await asyncio.wait([running])
+            running.exception()     # looked at: the cancellation is what counts
             raise
 
     # -- ways to the file ------------------------------------------------------------------------
@@ -163,15 +189,15 @@ class DownloadPerformer:
         try:
             if fetch.status == 416 and offset:
                 total = _TOTAL.fullmatch(fetch.headers.get("content-range", ""))
-                if total is None or int(total[1]) != offset:
+                if total is None or int(total[1]) != offset or partial.note.total not in (None, offset):
                     fetch.close()
                     await self._run(partial.drop)
                     fetch, hops = await self._follow(url, {})
                     offset = 0
-            self._judge(fetch, work)
-            wanted = _name(entry, fetch, hops[-1])
+            self._judge(fetch, work, offset)
+            wanted = partial.note.wanted if fetch.status == 416 else _name(entry, fetch, hops[-1])
             _refuse_pages(fetch, wanted)
-            kept = await self._begin(fetch, partial, url, offset)
+            kept = await self._begin(fetch, partial, url, offset, wanted)
             progress.name, progress.received, progress.total = wanted, partial.size, _total(fetch, offset)
             if fetch.status != 416:
                 await self._take(fetch, partial, progress)
@@ -182,7 +208,7 @@ class DownloadPerformer:
             raise
         finally:
             fetch.close()
-        self._held += done[1]
+        self._held += done[1]   # what was a part is a file now
         return _outcome(entry, done, {"from": which, "host": hops[-1].authority, "redirects": len(hops) - 1, "resumed_at": kept,
                                       "content_type": fetch.headers.get("content-type")})
 
@@ -201,16 +227,16 @@ class DownloadPerformer:
         asked = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
         return await follow(parse_link(url), lambda target: asked, connector=self._connector, guarded=self._connector, timeout=self._limits.begin)
 
-    def _judge(self, fetch: Fetch, work: Work) -> None:
+    def _judge(self, fetch: Fetch, work: Work, offset: int) -> None:
+        """Raises _Failed for what brings no file. 416 only answers who has asked for a part."""
         status = fetch.status
-        if status in (200, 206, 416):
-            if fetch.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
-                raise _Failed("protocol", f"the body is encoded ({fetch.headers['content-encoding'][:40]}), which was not asked for", final=True)
-            return
-        raise _Failed("status", f"answered {status}", status=status, final=400 <= status <= 499 and status not in (408, 425, 429),
-                      retry_after=retry_after(fetch.headers.get("retry-after"), work.at_ms))
+        if status not in (200, 206) and not (status == 416 and offset):
+            raise _Failed("status", f"answered {status}", status=status, final=400 <= status <= 499 and status not in (408, 425, 429),
+                          retry_after=retry_after(fetch.headers.get("retry-after"), work.at_ms))
+        if status != 416 and fetch.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
+            raise _Failed("protocol", f"the body is encoded ({fetch.headers['content-encoding'][:40]}), which was not asked for", final=True)
 
-    async def _begin(self, fetch: Fetch, partial: Partial, url: str, offset: int) -> int:
+    async def _begin(self, fetch: Fetch, partial: Partial, url: str, offset: int, wanted: str) -> int:
         """Set the file up for what comes; returns how many bytes of an earlier attempt are used."""
         if fetch.status == 416:
             return offset
@@ -218,12 +244,16 @@ class DownloadPerformer:
             ranged = _RANGE.fullmatch(fetch.headers.get("content-range", ""))
             if not offset or ranged is None or int(ranged[1]) != offset:
                 raise _Failed("changed", "it sent another part than was asked for", status=206)
-            if _validator(fetch) not in ("", partial.note.validator) or ranged[2] not in ("*", str(partial.note.total)):
+            total = partial.note.total if ranged[2] == "*" else int(ranged[2])
+            if _validator(fetch) not in ("", partial.note.validator) or partial.note.total not in (None, total):
                 raise _Failed("changed", "the file has changed since its first part came", status=206)
+            if total is None:   # then nothing says whether this part is the last one
+                raise _Failed("changed", "it sent a part and did not say of how much", status=206)
+            partial.note.total = total
         else:
             offset = 0
-            await self._run(partial.start, url, _validator(fetch), fetch.length)
-        self._room((_total(fetch, offset) or 0) - offset, offset)
+            await self._run(partial.start, url, _validator(fetch), fetch.length, wanted)
+        await self._run(self._grant, partial, _total(fetch, offset))
         return offset
 
     async def _take(self, fetch: Fetch, partial: Partial, progress: Progress) -> None:
@@ -231,16 +261,19 @@ class DownloadPerformer:
         marks = [(self._steady(), progress.received)]
         try:
             async for piece in fetch.pieces(self._limits.idle):
-                self._room(len(piece), partial.size)
-                await self._run(partial.add, piece)
+                await self._run(self._add, partial, piece)
                 now, progress.received = self._steady(), partial.size
                 marks.append((now, partial.size))
                 while len(marks) > 2 and marks[0][0] < now - SPEED_OVER:
                     del marks[0]
                 progress.speed = (partial.size - marks[0][1]) / max(now - marks[0][0], 0.001)
                 await self._pace(len(piece), now)
-        except (Unreachable, asyncio.CancelledError):
-            await self._run(partial.sync)   # the next attempt, after a pause or a start, goes on from here
+        except Unreachable:
+            await self._run(partial.sync)   # the next attempt goes on from here
+            raise
+        except asyncio.CancelledError:
+            with suppress(OSError):         # and after a pause or a stop too, which no trouble with the disk may hide
+                await self._run(partial.sync)
             raise
         if partial.note.total not in (None, partial.size):
             raise _Failed("changed", f"{partial.size} bytes came instead of {partial.note.total}", status=fetch.status)
@@ -257,20 +290,42 @@ class DownloadPerformer:
     def _prepare(self) -> None:
         for directory in (self._directory, self._home):
             directory.mkdir(mode=0o750, parents=True, exist_ok=True)
-        if self._held is None:
-            self._held = sum(file.stat().st_size for file in self._directory.rglob("*") if file.is_file() and not file.is_symlink())
+        if self._held is None or self._steady() - self._counted_at >= RECOUNT:
+            self._count()
 
-    def _room(self, coming: int, there: int) -> None:
-        """Raises _Failed for a file that is too large, Full when there is no room for ``coming`` bytes more."""
+    def _count(self) -> None:
+        """What lies in the directory now."""
+        self._counted_at = self._steady()
+        self._held = sum(size for _, size in sizes(self._directory, but=self._home))
+        self._left = sum(size for name, size in sizes(self._home) if name.endswith(".part") and name.removesuffix(".part") not in self._at_work)
+
+    def _grant(self, partial: Partial, total: int | None) -> None:
+        """Of two that do not both fit, the first one to know its length has the room."""
+        with self._granting:
+            self._room(partial, 0 if total is None else total - partial.size)
+            partial.claim = total or 0
+
+    def _add(self, partial: Partial, piece: bytes) -> None:
+        self._room(partial, len(piece))
+        partial.add(piece)
+
+    def _room(self, partial: Partial, coming: int) -> None:
+        """Blocks. Raises _Failed for a file that is too large, Full when there is no room for ``coming`` bytes more."""
         limits = self._limits
-        if there + coming > limits.size:
+        if partial.size + coming > limits.size:
             raise _Failed("too_large", f"larger than the {limits.size} bytes that a file may have", final=True)
-        running = sum(progress.received for progress in self.progress.values())
-        if limits.quota is not None and self._held + running + coming > limits.quota:
-            raise Full(f"the files would take more than the {limits.quota} bytes that they may")
+        if limits.quota is not None and self._taken(partial, coming) > limits.quota:
+            self._count()       # somebody may have made room
+            if self._taken(partial, coming) > limits.quota:
+                raise Full(f"the files would take more than the {limits.quota} bytes that they may")
         state = os.statvfs(self._directory)
         if state.f_bavail * state.f_frsize - coming < limits.reserve:
             raise Full(f"less than {limits.reserve} bytes would be left on the disk; they are kept for events")
+
+    def _taken(self, partial: Partial, coming: int) -> int:
+        """Bytes of all files, finished or not, with ``coming`` more of this one. Others that are on their way count as what they will be."""
+        others = sum(max(other.size, other.claim) for other in list(self._at_work.values()) if other is not partial)
+        return self._held + self._left + others + partial.size + coming
 
 
 def _outcome(entry: Listed, done: tuple[str, int, str], told: dict) -> Outcome:
@@ -296,7 +351,7 @@ def _name(entry: Listed, fetch: Fetch, target: Target) -> str:
 
 def _refuse_pages(fetch: Fetch, name: str) -> None:
     kind = fetch.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in PAGES and not name.lower().endswith((".html", ".htm", ".xhtml")):
+    if fetch.status != 416 and kind in PAGES and not name.lower().endswith((".html", ".htm", ".xhtml")):
         raise _Failed("page", "a web page came where a file was expected: the link has expired, or wants somebody to sign in", status=fetch.status, final=True)
 
 
@@ -305,6 +360,12 @@ def _total(fetch: Fetch, offset: int) -> int | None:
 
 
 def _validator(fetch: Fetch) -> str:
-    """What If-Range may say: a strong ETag, or else a date."""
-    etag = fetch.headers.get("etag", "")
-    return etag if etag.startswith('"') else fetch.headers.get("last-modified", "")
+    """What If-Range may say: a strong ETag, or else a date that is older than the answer (RFC 9110, 8.8.2.2): within one second a file changes twice."""
+    etag, modified = fetch.headers.get("etag", ""), fetch.headers.get("last-modified", "")
+    if _STRONG.fullmatch(etag):
+        return etag
+    try:
+        age = parsedate_to_datetime(fetch.headers.get("date", "")) - parsedate_to_datetime(modified)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return ""
+    return modified if modified.isprintable() and age.total_seconds() >= 1 else ""

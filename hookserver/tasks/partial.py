@@ -12,7 +12,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable
+import stat
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,6 +24,10 @@ from hookserver.core.filenames import numbered
 STEP = 16 * 1024 * 1024     # bytes between two syncs: small ones, so that others who sync do not wait long
 READ = 1024 * 1024
 MOST_OF_A_NAME = 10_000     # files of one name in one directory
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+_naming = threading.Lock()  # where a name cannot be taken in one step, ours are given one at a time
 
 
 class Full(Exception):
@@ -29,7 +35,8 @@ class Full(Exception):
 
 
 class Note(msgspec.Struct):
-    """What is known of a partial file. ``validator``: a strong ETag or a Last-Modified. ``name``, ``sha256``: once it is whole."""
+    """What is known of a partial file. ``validator``: a strong ETag or a Last-Modified. ``wanted``: what it is to be called.
+    ``name``, ``sha256``: once it is whole."""
 
     url: str
     validator: str = ""
@@ -37,17 +44,21 @@ class Note(msgspec.Struct):
     synced: int = 0
     name: str = ""
     sha256: str = ""
+    wanted: str = ""
 
 
 class Partial:
-    """One file on its way. ``home`` holds partial files, ``directory`` the finished ones; both are on one file system, and are there."""
+    """One file on its way. ``home`` holds partial files, ``directory`` the finished ones; both are on one file system, and are there.
+
+    ``size``: bytes that it takes on the disk now. ``claim``: bytes that it has been granted, when its length is known.
+    """
 
     def __init__(self, home: Path, directory: Path, key: str):
         self._home, self._directory = home, directory
         self._file, self._note_file = home / f"{key}.part", home / f"{key}.json"
         self._fd = -1
         self._hash = hashlib.sha256()
-        self.size = 0
+        self.size = self.claim = 0
         self.note: Note | None = None
 
     def look(self) -> Note | None:
@@ -56,6 +67,7 @@ class Partial:
             self.note = _decode(self._note_file.read_bytes())
         except (OSError, msgspec.MsgspecError):
             self.note = None
+        self.size = self._file.stat().st_size if self._file.is_file() else 0
         return self.note
 
     def finished(self) -> tuple[str, int, str] | None:
@@ -70,13 +82,14 @@ class Partial:
             if not (target.exists() and target.samefile(self._file)):
                 return self._settle(note)       # it got its name in the note, but not yet on the disk
             self._file.unlink()                 # it has both names
+            self.size = 0
         if not target.is_file() or target.is_symlink() or target.stat().st_size != note.synced or _hash_of(target).hexdigest() != note.sha256:
             return None
         return note.name, note.synced, note.sha256
 
     def resume(self) -> int:
         """Open what is certain of it, and read it for the hash; returns its size in bytes."""
-        self._fd = os.open(self._file, os.O_RDWR)
+        self._fd = os.open(self._file, os.O_RDWR | os.O_NOFOLLOW)
         if os.fstat(self._fd).st_size < self.note.synced:
             raise FileNotFoundError(errno.ENOENT, "shorter than its note says", str(self._file))
         os.ftruncate(self._fd, self.note.synced)
@@ -85,12 +98,12 @@ class Partial:
         self.size = self.note.synced
         return self.size
 
-    def start(self, url: str, validator: str, total: int | None) -> None:
+    def start(self, url: str, validator: str, total: int | None, wanted: str = "") -> None:
         """From the first byte; what was there is dropped."""
         self.drop()
         self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
         self._hash, self.size = hashlib.sha256(), 0
-        self.note = Note(url, validator, total)
+        self.note = Note(url, validator, total, wanted=wanted)
         self._write_note()
 
     def add(self, data: bytes) -> None:
@@ -100,7 +113,7 @@ class Partial:
             try:
                 rest = rest[os.write(self._fd, rest):]
             except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                if error.errno in NO_ROOM:
                     raise Full(os.strerror(error.errno)) from None
                 raise
         self._hash.update(data)
@@ -132,6 +145,7 @@ class Partial:
         """Keep nothing."""
         self.close()
         self._file.unlink(missing_ok=True)
+        self.size = self.claim = 0
         self._note_file.unlink(missing_ok=True)
 
     def _settle(self, note: Note) -> tuple[str, int, str]:
@@ -143,6 +157,7 @@ class Partial:
             self._write_note(durable=True)      # first: should we be killed in between, the next attempt finds it by this name
             if self._rename(self._directory / note.name):
                 _sync_directory(self._directory)
+                self.size = 0
                 return note.name, note.synced, note.sha256
         raise Full(f"{MOST_OF_A_NAME} files are called {wanted!r}")
 
@@ -153,12 +168,19 @@ class Partial:
         except FileExistsError:
             return False
         except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK):
+            if error.errno not in NO_LINKS:
                 raise
-            os.rename(self._file, target)   # a file system without links; nobody else writes into our directory
-            return True
+            return self._move(target)
         os.unlink(self._file)
         return True
+
+    def _move(self, target: Path) -> bool:
+        """On a file system without links a rename takes the place of what is there. So we look first, and nobody else of ours may in between."""
+        with _naming:
+            if os.path.lexists(target):
+                return False
+            os.rename(self._file, target)
+            return True
 
     def _write_note(self, *, durable: bool = False) -> None:
         temporary = self._note_file.with_suffix(".tmp")
@@ -183,6 +205,19 @@ def tidy(home: Path, needed: Callable[[str], bool]) -> int:
             file.unlink(missing_ok=True)
             removed += 1
     return removed
+
+
+def sizes(directory: Path, but: Path | None = None) -> Iterator[tuple[str, int]]:
+    """Name and bytes of each regular file below ``directory``; links are not followed, nor is ``but`` entered. What goes meanwhile is passed over."""
+    for parent, below, names in os.walk(directory):
+        below[:] = [name for name in below if but is None or Path(parent, name) != but]
+        for name in names:
+            try:
+                state = os.lstat(os.path.join(parent, name))
+            except OSError:
+                continue
+            if stat.S_ISREG(state.st_mode):
+                yield name, state.st_size
 
 
 def _hash_of(path: Path):
