@@ -48,7 +48,7 @@ function headline(song) {
   return facts(
     fact("Length", clock(song.duration), { why: "Not known yet", note: song.size ? bytes(song.size) : null }),
     fact("Matches", known ? count(Object.entries(counts).reduce((sum, [kind, number]) => sum + (kind === "ai_detection" ? 0 : number), 0)) : null, { why: "Not known yet", note: countText({ ...counts, ai_detection: 0 }) || null }),
-    fact("Highest score", scores.length ? count(Math.max(...scores)) : null, { why: "No match has a score", note: "of 100" }),
+    fact("Highest score", scores.length ? count(Math.max(...scores)) : null, { why: "No match has a score", note: scores.length ? "of 100" : null }),
     fact("Made by a machine", percent(ai), { why: "It was not looked for, or nothing was said", tone: ai !== null && ai >= 0.5 ? "warn" : "" }));
 }
 
@@ -122,7 +122,7 @@ export function showSong(page) {
         song.file ? actButton("Ask ACRCloud again", { name: "retry", class: "", key: "ask", run: async () => { await post(`${address(id)}/results`); soon(); return "ACRCloud is being asked"; } }) : null);
       refill(body, verdictCard(song, report?.thresholds), way(song), headline(song),
         report ? songLine(song, report) : null,
-        h("div", { class: "columns event-page song-page" }, h("div", { class: "stack" }, report ? [table(report), machines(report)] : null), h("div", { class: "stack" }, summary(song))));
+        report && (report.matches.length || report.ai.length) ? h("div", { class: "columns event-page song-page" }, h("div", { class: "stack" }, table(report), machines(report)), h("div", { class: "stack" }, summary(song))) : h("div", { class: "song-alone" }, summary(song)));
       return body.isConnected ? undefined : body;
     },
   });
