@@ -73,10 +73,11 @@ def tokens_of(receiver: Receiver) -> list[str]:
 
 
 def _on(terms: Terms, receiver: Receiver) -> Receiver:
-    """The receiver with the methods and content types that the source says."""
-    said = {"methods": terms.methods, "content_types": terms.content_types}
-    said = {name: value for name, value in said.items() if value is not None}
-    return msgspec.structs.replace(receiver, **said) if said else receiver
+    """The receiver with the methods and content types that the source says. Methods by which its sender only asks for an answer stay."""
+    if terms.methods is not None:
+        methods = tuple(dict.fromkeys((*terms.methods, *(method for method in receiver.methods if method != "POST"))))
+        receiver = msgspec.structs.replace(receiver, methods=methods)
+    return receiver if terms.content_types is None else msgspec.structs.replace(receiver, content_types=terms.content_types)
 
 
 def receivers_of(source: Source, site: str = "", certificate: Certificate = unknown) -> dict[str, Receiver]:

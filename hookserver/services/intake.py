@@ -37,7 +37,7 @@ log = logging.getLogger("hookserver.intake")
 
 #: Bodies above this are verified and parsed in a thread. The slowest text of this size takes 15 ms.
 LARGE_BODY = 32 * 1024
-LARGE_FOR_A_SCHEMA = 4 * 1024   # and with a schema, which may take 26,000 steps for one of this size
+LARGE_FOR_A_SCHEMA = 1024   # and with a schema, which may take 9,000 steps for one of this size
 HOOKS = "/hooks/"   # what comes below it was meant for a source, whatever the method
 
 
