@@ -106,7 +106,8 @@ def test_a_cookie_does_too(running):
     client = running.client()
     cookie = client.post("/api/login", {"token": running.token}).headers["set-cookie"].partition(";")[0]
     body, headers = signed({"event": "sold"})
-    assert client.ask("POST", "/hooks/shop?dry_run=1", body, **headers, Cookie=cookie).json["outcome"] == "accepted"
+    for more in ({}, {"Authorization": "Bearer of.the.sender"}, {"Authorization": "Basic dTpw"}):
+        assert client.ask("POST", "/hooks/shop?dry_run=1", body, **headers, **more, Cookie=cookie).json["outcome"] == "accepted"
 
 
 def test_without_the_token_the_parameter_is_the_senders_own(tmp_path):
