@@ -83,15 +83,15 @@ class Intake:
         return (self.reception.find(path) is not None or agora.looks_like(path) or path.startswith(HOOKS)
                 or method == "POST" and not is_application(path))
 
-    def admit(self, method: str, path: str, headers: Sequence[tuple[str, str]], peer: str) -> Admission | Answer:
+    def admit(self, method: str, path: str, headers: Sequence[tuple[str, str]], peer: str, query: str = "") -> Admission | Answer:
         """Decide from the headers. Takes a token of the client's rate when the body may come."""
         endpoint = self.reception.find(path)
         known = {name.lower(): value for name, value in headers}
         client = self.client_of(headers, peer) if "x-forwarded-for" in known else plain_text(peer)
-        refused = self.reception.refuse_early(endpoint, method, known, client) or self._too_fast(endpoint, client)
+        refused = self.reception.refuse_early(endpoint, method, known, client, path, query) or self._too_fast(endpoint, client)
         if refused is None:
-            return Admission(self.reception.limit(endpoint), client)
-        return self.refuse(InboundRequest(method, path, "", headers, b"", peer, client, self._clock()), refused,
+            return Admission(self.reception.limit(endpoint, path, query), client)
+        return self.refuse(InboundRequest(method, path, query, headers, b"", peer, client, self._clock()), refused,
                            size=content_length(known))
 
     def client_of(self, headers: Sequence[tuple[str, str]], peer: str) -> str:

@@ -41,7 +41,7 @@ class Hooks:
             if query and self.dry_runs is not None and (cleaned := self.dry_runs.asked_for(query, pairs)) is not None:
                 visit.allowed = self.dry_runs.limit(path)
                 return DryCall(self, visit, (method, path, *cleaned), peer, intake.client_of(pairs, peer))
-            admission = intake.admit(method, path, pairs, peer)
+            admission = intake.admit(method, path, pairs, peer, query)
         except Exception:
             return fault(intake.shown(path), peer, 0)
         if isinstance(admission, Answer):
