@@ -241,7 +241,7 @@ class App:
                           append=self.log.append),
             readmission=Readmission(self.rejections, self.intake),
             refusals=Refusals(self.rejections, clock=self.clock, base_url=base, sources=config.sources),
-            inbox=Inbox(self.rejections, self.intake.reception.endpoints, sources=config.sources), metrics=Metrics(self.system.figures))
+            inbox=Inbox(self.rejections, self.intake.reception.find, sources=config.sources), metrics=Metrics(self.system.figures))
 
     def _listen(self, sockets: list[socket.socket], narrow: list[socket.socket]) -> None:
         most = connection_limit(self.config.limits.connections)

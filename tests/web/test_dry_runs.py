@@ -22,6 +22,7 @@ sources:
     drop: {{type: ping}}
     limits: {{rate: 1/h, body: 1KiB}}
   office: {{type: generic, verify: none, allow_ips: [192.0.2.0/24], content_types: form, event_type: payload.e}}
+  scans: {{type: acrcloud, callback_token: "0123456789abcdefghij"}}
   calls: {{type: agora, apps: {{demo: {{secrets: ["{secret}"]}}}}}}
 destinations:
   ci: {{type: http, url: "http://127.0.0.1:9/in"}}
@@ -85,6 +86,12 @@ def test_what_would_not_become_an_event(running, path, value, changes, outcome, 
     found = asked(running, f"{path}?dry_run=true", body, **headers | changes)
     assert (found["outcome"], found["answer"]["status"], found["cause"], found["to"]) == (outcome, status, cause, [])
     assert [check["ok"] for check in found["checks"]].count(False) == 1
+
+
+def test_a_path_that_ends_with_a_token(running):
+    for token, outcome in (("0123456789abcdefghij", "accepted"), ("another-0123456789ab", "refused")):
+        found = asked(running, f"/acrcloud/webhook/file-scanning/{token}?dry_run=1", b'{"file_id": "f", "state": 1, "cid": 5}', Content_Type="application/json")
+        assert (found["source"], found["outcome"]) == ("scans", outcome)
 
 
 def test_an_address_that_is_not_on_the_list_does_not_end_it(running):
