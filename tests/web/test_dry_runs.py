@@ -109,6 +109,18 @@ def test_a_body_that_is_too_large_is_refused_and_not_kept(running):
         assert (answer.status, answer.code) == (413, "too_large")
 
 
+def test_whatever_comes_is_told_as_json(running):
+    bodies = [b"", b"\x00\xff", b"{", b"[" * 300, b'{"event": "\\ud800"}', b"1e999", b"null", b'{"id": NaN}', b"=&=%ff", b'{"event": {"a": []}, "id": [1]}']
+    client = running.client(running.token)
+    for path in ("/hooks/shop", "/hooks/office", "/demo/webhooks", "/hooks/%00", "/hooks/../x", "/hooks/" + "x" * 3000, "/acrcloud/webhook/file-scanning/%2e"):
+        for number, body in enumerate(bodies):
+            method = ("POST", "GET", "PUT", "BREW")[number % 4]
+            named = {"Content-Type": ("application/json", "x", "", "\xff;=")[number % 3], "X-Sig": "\xe9" * number, "Cookie": "a=\xff; =; hookserver_admin"}
+            answer = client.ask(method, f"{path}?%zz&dry_run=1&", body, **named)
+            assert answer.status == 200 or path[0:8] != "/hooks/s" and answer.status == 404, answer
+            assert answer.json.get("dry_run", True)
+
+
 def test_a_cookie_does_too(running):
     client = running.client()
     cookie = client.post("/api/login", {"token": running.token}).headers["set-cookie"].partition(";")[0]
