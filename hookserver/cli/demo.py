@@ -27,6 +27,7 @@ sources:
   scans: {{type: acrcloud, mock: true, callback_token: "generate:scans", stuck_after: 2m}}
   review: {{type: frameio, secrets: ["generate:review"], token: {frameio_token}, account: {frameio_account}, api: "{frameio}"}}
 {services}
+  twilio: {{type: generic, verify: {{preset: twilio, secrets: ["generate:twilio"]}}, public_url: "https://hooks.example.com/hooks/twilio"}}
   lab:
     type: generic
     verify: {{scheme: token, header: X-Lab-Token, secrets: ["generate:lab"]}}
