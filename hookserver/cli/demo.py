@@ -53,6 +53,7 @@ jobs:
   secret: ["generate:jobs"]
   worker: {{type: http, url: "{receivers}/worker", concurrency: 3, retry: {{schedule: [2s, 5s]}}}}
 notify: {{on: [song.analyzed, song.failed, asset.status, destination.disabled], to: team}}
+tunnel: {{enabled: true, type: outside, port: 0}}
 guard: {{allow: [127.0.0.0/8]}}
 """
 #: Sources that differ by their preset only.
