@@ -28,8 +28,9 @@ function verdictCard(song, thresholds) {
   if (song.status === "failed") return h("div", { class: "why" }, icon("alert"), h("div", null, h("p", { class: "strong" }, "The song could not be analysed"), h("p", null, sent(song.reason ?? "The reason is not known."))));
   if (isRunning(song)) return h("div", { class: "verdict-card running" }, icon("songs"), h("div", null, h("p", { class: "strong" }, STATES[song.status][2]), h("p", { class: "soft" }, progressText(song))));
   const [words, sign] = song.status === "no_results" ? ["Nothing was found in this song.", "done"] : SPOKEN[song.verdict] ?? ["There is no verdict.", "dash"];
+  const machine = !Object.keys(song.facts.tops).length && song.facts.ai !== null && song.verdict !== "clear";
   return h("div", { class: `verdict-card ${VERDICTS[song.verdict]?.[1] ?? ""}` }, icon(sign), h("div", null,
-    h("p", { class: "strong" }, words),
+    h("p", { class: "strong" }, machine ? "This song seems to be made by a machine." : words),
     song.reasons.length ? h("ul", { class: "reasons" }, song.reasons.map((reason) => h("li", null, sent(reason)))) : null,
     thresholds ? h("p", { class: "tiny quiet" }, `A score from ${count(thresholds.match)} is a match, from ${count(thresholds.review)} it is to be reviewed; made by a machine: from ${percent(thresholds.ai_match)} and ${percent(thresholds.ai_review)}.`) : null));
 }
