@@ -19,12 +19,12 @@ BODY = 64 * 1024     # bytes that a source takes
 JSON = ("Content-Type", "application/json")
 
 
-def conf(senders: list[Sender]) -> dict:
-    """A conf.yaml, which JSON is as well, with all of them."""
-    sources = {sender.kept or sender.name: sender.source for sender in senders if sender is not JOB_SERVICE}
+def conf(senders: list[Sender], active: tuple[int, ...] = (1, 2)) -> dict:
+    """A conf.yaml, which JSON is as well, with all of them and their secrets of these numbers."""
+    sources = {sender.kept or sender.name: sender.source(active) for sender in senders if sender is not JOB_SERVICE}
     return {"server": {"host": "127.0.0.1", "port": 0, "site_url": SITE}, "store": {"dir": "data"},
             "limits": {"rate": "1000000/s", "body": f"{BODY}B"}, "sources": sources,
-            "jobs": {"secret": [JOB_SERVICE.key(1), JOB_SERVICE.key(2)]}}
+            "jobs": {"secret": [JOB_SERVICE.key(number) for number in active]}}
 
 
 class House:
