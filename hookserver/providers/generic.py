@@ -34,7 +34,7 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
     that is there names the type. ``key``: fields that together are the same for copies of one event; () = none.
     ``url``: the address as the sender knows it, for schemes that sign it. ``handshakes``: what is answered and not kept, with
     ``tokens`` that an unsigned one has to bring. ``answer``: what the sender wants to hear of a success.
-    ``tasks``: as in ``Preset``. ``certificate``: address -> the key of the certificate there, None while it is not known."""
+    ``bare``, ``tasks``: as in ``Preset``. ``certificate``: address -> the key of the certificate there, None while it is not known."""
 
     scheme: Scheme | None
     keys: tuple[Any, ...] = ()
@@ -45,6 +45,7 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
     handshakes: tuple[Handshake, ...] = ()
     tokens: tuple[bytes, ...] = ()
     answer: Answer | None = None
+    bare: bool = False
     tasks: tuple[tuple[Field, str, str], ...] = ()
     certificate: Callable[[str], Any] = unknown
     name: str = NAME

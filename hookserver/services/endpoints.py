@@ -98,6 +98,6 @@ def _generic(source: GenericSource, site: str, certificate: Certificate) -> Gene
     preset = PRESETS.get(source.preset) or Preset(None)
     methods = tuple(dict.fromkeys(("POST", *[handshake.method for handshake in source.handshakes])))
     return Generic(scheme=source.scheme, keys=source.keys, event_type=source.event_type, key=source.key, reject_status=source.reject_status,
-                   url=source.public_url or site + source.path, handshakes=source.handshakes, tokens=source.tokens, answer=preset.answer,
+                   url=source.public_url or site + source.path, handshakes=source.handshakes, tokens=source.tokens, answer=preset.answer, bare=preset.bare,
                    methods=methods, content_types=preset.content_types, certificate=certificate,
                    tasks=tuple((parse_field(field), value, task) for field, value, task in preset.tasks))

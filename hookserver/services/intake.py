@@ -237,7 +237,8 @@ class Intake:
                      refused.status, source, request.client, request.method, request.path, size)
         if type(refused) is Filtered:
             return refused.answer
-        return Answer(refused.status, json.dumps(refused.body()).encode(), refused.headers)
+        bare = endpoint is not None and getattr(endpoint.receiver, "bare", False)
+        return Answer(refused.status, b"" if bare else json.dumps(refused.body()).encode(), refused.headers)
 
     def shown(self, path: str) -> str:
         """A path as it may stand in our log."""
