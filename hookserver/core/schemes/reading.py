@@ -48,13 +48,10 @@ class Reading:
 
     def find(self, field: Field) -> object:
         """What stands in a header, a parameter of the query or the payload; ``ABSENT`` when it is not there."""
-        if field.root == "header":
-            found = self.request.header(field.steps[0])
-            return ABSENT if found is None else found
-        if field.root == "query":
-            found = self.parameter(field.steps[0])
-            return ABSENT if found is None else found
-        return walk(self.value, field.steps)
+        if field.root == "payload":
+            return walk(self.value, field.steps)
+        found = self.request.header(field.steps[0]) if field.root == "header" else self.parameter(field.steps[0])
+        return ABSENT if found is None else found
 
     def text(self, field: Field) -> str | None:
         """The same as text: a whole number as its digits; None for what is not there or is no text."""
