@@ -25,6 +25,7 @@ import msgspec
 
 from hookserver import __version__
 from hookserver.config import AgoraSource, Config
+from hookserver.core.announcements import PROVIDER
 from hookserver.errors import ConfigError
 from hookserver.ops.tunnel_house import TunnelHouse
 from hookserver.providers.agora_names import mappings
@@ -230,7 +231,7 @@ class App:
             jobs=self.jobs.service if self.jobs else None,
             lot_answers=self.jobs.answers(self.work.engine, self.log) if self.jobs else None,
             webhooks=WebhookReport(self.projection, clock=self.clock, names=list(config.destinations)),
-            routes=RouteReport(config.routes, self.reader, sources=[*config.sources, *(["jobs"] if config.jobs else [])],
+            routes=RouteReport(config.routes, self.reader, sources=[*config.sources, *(["jobs"] if config.jobs else []), PROVIDER],
                                destinations=list(config.destinations), clock=self.clock),
             songs=self.songs.desk,
             asset_desk=self.asset_desk,
