@@ -26,9 +26,14 @@ class Reading:
 
     @property
     def url(self) -> str:
-        """The address that the sender signed: the public one, with the query of this request where it has one."""
+        """The address that the sender signed: the public one, with the query of this request where it has one.
+
+        What is configured with a query has to begin with that one, up to a parameter's end: else a part of what is signed behind the
+        address could be moved into it.
+        """
+        address, _, own = self.base.partition("?")
         query = self.request.query
-        return f"{self.base.partition('?')[0]}?{query}" if query else self.base
+        return f"{address}?{query}" if query and (not own or f"{query}&".startswith(f"{own}&")) else self.base
 
     @property
     def value(self) -> object:
