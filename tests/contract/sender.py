@@ -45,6 +45,7 @@ class Sender(NamedTuple):
     anything: bool = False          # a body may be anything at all
     strict: bool = False            # a body has to be of a certain shape, because its proof stands in there
     quiet: bool = False             # the answer has no body
+    mute: bool = False              # nor has a refusal
     hex: bool = False               # the signature is hex, which may be written in either case
     weaker: str | None = None       # another header with a signature, that counts when ``header`` is not there
     recognised: bool = True         # a copy is known as one

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from hookserver import cli
 from hookserver.web.base import Access
 from hookserver.web.routes import TABLE
 
@@ -134,6 +135,15 @@ def test_no_line_of_our_log_holds_a_secret(visited: House, journal: Everything):
     assert len(journal.text) > len(SENDERS)
     for line in journal.text:
         assert not _leaks(line.encode("utf-8", "surrogateescape")), line
+
+
+def test_no_command_prints_a_secret(visited: House, capsys):
+    file = str(visited.running.config.file)
+    event, refusal = (visited.admin.get(path).json for path in ("/api/events?limit=1", "/api/rejections?limit=1"))
+    for words in (["check"], ["check", "--since", "7d"], ["tail"], ["explain", event["events"][0]["id"]], ["explain", refusal["rejections"][0]["id"]]):
+        code, said = cli.main([*words, "-c", file]), capsys.readouterr()
+        assert code == 0 and said.out, (words, said.err)
+        assert _leaks((said.out + said.err).encode()) in ([], ["scans"] if words == ["check"] else []), words
 
 
 def test_a_token_in_an_address_is_hidden_wherever_it_stands(visited: House):
