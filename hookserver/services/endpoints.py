@@ -89,7 +89,7 @@ def receivers_of(source: Source, site: str = "", certificate: Certificate = unkn
         return {source.path: _generic(source, site, certificate)}
     if isinstance(source, FrameioSource):
         return {source.path: Frameio(None if source.verify == "none" else source.secrets, source.tolerance, source.reject_status,
-                                     source.token is not None, source.action)}
+                                     source.token is not None, source.account or "", source.action)}
     return {path: Agora(name, None if source.apps[name].verify == "none" else source.apps[name].secrets)
             for name, path in source.paths.items()}
 
