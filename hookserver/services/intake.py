@@ -237,7 +237,7 @@ class Intake:
                      refused.status, source, request.client, request.method, request.path, size)
         if type(refused) is Filtered:
             return refused.answer
-        bare = endpoint is not None and getattr(endpoint.receiver, "bare", False)
+        bare = refused.status == 401 and endpoint is not None and getattr(endpoint.receiver, "bare", False)
         return Answer(refused.status, b"" if bare else json.dumps(refused.body()).encode(), refused.headers)
 
     def shown(self, path: str) -> str:
