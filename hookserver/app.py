@@ -25,6 +25,7 @@ import msgspec
 
 from hookserver import __version__
 from hookserver.config import AgoraSource, Config
+from hookserver.core.announcements import PROVIDER
 from hookserver.errors import ConfigError
 from hookserver.ops.tunnel_house import TunnelHouse
 from hookserver.providers.agora_names import mappings
@@ -244,7 +245,7 @@ class App:
             jobs=self.jobs.service if self.jobs else None,
             lot_answers=self.jobs.answers(self.work.engine, self.log) if self.jobs else None,
             webhooks=WebhookReport(self.projection, clock=self.clock, names=list(config.destinations)),
-            routes=RouteReport(config.routes, self.reader, sources=[*config.sources, *config.feeds, *(["jobs"] if config.jobs else [])],
+            routes=RouteReport(config.routes, self.reader, sources=[*config.sources, *config.feeds, *(["jobs"] if config.jobs else []), PROVIDER],
                                destinations=list(config.destinations), clock=self.clock),
             songs=self.songs.desk,
             asset_desk=self.asset_desk,
@@ -258,7 +259,7 @@ class App:
                           append=self.log.append),
             readmission=Readmission(self.rejections, self.intake),
             refusals=Refusals(self.rejections, clock=self.clock, base_url=base, sources=config.sources),
-            inbox=Inbox(self.rejections, self.intake.reception.endpoints, sources=config.sources), metrics=Metrics(self.system.figures))
+            inbox=Inbox(self.rejections, self.intake.reception.find, sources=config.sources), metrics=Metrics(self.system.figures))
 
     def _listen(self, sockets: list[socket.socket], narrow: list[socket.socket]) -> None:
         most = connection_limit(self.config.limits.connections)

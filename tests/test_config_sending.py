@@ -324,7 +324,11 @@ def test_lines_of_routes_and_their_merge(tmp_path):
 
 def test_warnings(tmp_path):
     found = load(tmp_path, 'destinations: {lonely: {type: http, url: "http://a/"}, mail: {type: email, host: h, tls: none, from: a@b, to: a@b}}\n'
-                           "sources: {s: {type: generic, verify: none}}\nroutes: [{from: s, to: mail}]\n").warnings
+                           "sources: {s: {type: generic, verify: none}}\nroutes: [{from: [s, hookserver], to: mail}]\n"
+                           "notify: {on: [song.failed, asset.status, destination.disabled], to: mail}\n").warnings
+    assert [warning for warning in found if warning.startswith("notify")] == [
+        "notify.on: nothing tells song.failed, because no source is of the type acrcloud",
+        "notify.on: nothing tells asset.status, because no source is of the type frameio"]
     assert any("destinations.lonely: no route leads here" in warning for warning in found)
     assert any("in the clear" in warning for warning in found) and not any("destinations.mail: no route" in warning for warning in found)
     file = tmp_path / "conf.yaml"

@@ -13,12 +13,17 @@ import pytest
 from hookserver import __version__, config
 from hookserver.cli.words import build_parser
 from hookserver.errors import CODES
+from hookserver.providers.presets import PRESETS
 from hookserver.web.base import Access
 from hookserver.web.routes import TABLE
 from tests.process import ServerProcess, write_conf
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+
+
+#: A public key on P-256 as SendGrid shows it; nobody has the private one any more.
+VERIFICATION_KEY = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE+pZwXaVbz8zSk4uzqcBu0s5gorpv9I8Ldn5ltHO+wV6tLTmwCWu1gkMFh3ssZHo07iOVI43/eTMW4JMpVzU2IA=="
 
 
 def section(title: str) -> str:
@@ -45,6 +50,25 @@ def test_configuration_table_is_the_one_the_reader_uses():
             for key, kind, default, meaning in config.describe()]
     table = [line for line in section("Configuration").splitlines() if line.startswith("| `")]
     assert table == rows
+
+
+def preset_facts(preset) -> str:
+    """The end of a preset's row: the time that it allows, where type and identity stand."""
+    stamp = getattr(preset.scheme, "stamp", None)
+    units = ((3600, "h"), (60, "min"), (1, "s"))
+    time = "–" if stamp is None or stamp.past is None else next(f"{stamp.past / size:g} {unit}" for size, unit in units if stamp.past >= size)
+    return " | ".join([time, *(", ".join(f"`{field}`" for field in fields) or "–" for fields in (preset.event_type, preset.key))]) + " |"
+
+
+def test_the_table_of_presets_is_theirs(tmp_path):
+    [example] = re.findall(r"^```yaml\n(.*?)^```$", section("Senders that are known by name"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "conf.yaml").write_text(example.replace("file:sendgrid.pem", VERIFICATION_KEY))
+    got = config.load(tmp_path / "conf.yaml", env=dict.fromkeys(re.findall(r"\$\{(\w+)\}", example), "0123456789"))
+    assert len(got.sources) == 4 and not any("sources" in warning for warning in got.warnings)
+    rows = {row.split("|")[1].strip(" `"): row for row in section("Senders that are known by name").splitlines() if row.startswith("| `")}
+    assert [*rows] == [*PRESETS]
+    for name, row in rows.items():
+        assert row.endswith(f"| {preset_facts(PRESETS[name])}"), name
 
 
 def test_the_example_of_sending_on_is_a_configuration_that_works(tmp_path):

@@ -28,6 +28,7 @@ sources:
   scans: {{type: acrcloud, mock: true, callback_token: "generate:scans", stuck_after: 2m}}
   review: {{type: frameio, secrets: ["generate:review"], token: {frameio_token}, account: {frameio_account}, api: "{frameio}"}}
 {services}
+  twilio: {{type: generic, verify: {{preset: twilio, secrets: ["generate:twilio"]}}, public_url: "https://hooks.example.com/hooks/twilio"}}
   lab:
     type: generic
     verify: {{scheme: token, header: X-Lab-Token, secrets: ["generate:lab"]}}
@@ -55,6 +56,7 @@ jobs:
   secret: ["generate:jobs"]
   worker: {{type: http, url: "{receivers}/worker", concurrency: 3, retry: {{schedule: [2s, 5s]}}}}
 notify: {{on: [song.analyzed, song.failed, asset.status, destination.disabled, file.failed], to: team}}
+tunnel: {{enabled: true, type: outside, port: 0}}
 guard: {{allow: [127.0.0.0/8]}}
 """
 #: Sources that differ by their preset only.

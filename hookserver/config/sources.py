@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from hookserver.config import acrcloud, frameio
-from hookserver.config.fields import FIELDS, OWN_PATH
+from hookserver.config.fields import ADDRESS, FIELDS, OWN_PATH
 from hookserver.config.model import AgoraApp, AgoraSource, GenericSource, Source
-from hookserver.config.outgoing import SECRET, SENT_TO
+from hookserver.config.outgoing import SECRET
 from hookserver.config.secrets import Context
 from hookserver.config.sections import REQUIRED, Key, Many, Section
 from hookserver.config.terms_keys import TERMS, take_terms
@@ -89,7 +89,7 @@ SOURCE = Section({
                 "Agora projects; each posts to /<app id>/webhooks.", ("agora",)),
     "path": Key(OWN_PATH, "", "Where its requests are posted to; default: /hooks/<name>, of frameio /frameio-webhook, of acrcloud /acrcloud/webhook/file-scanning/.", ("generic", "frameio", "acrcloud")),
     "verify": Key(VERIFY, "", "How it signs, needed of generic; none takes unsigned requests and is shown as a warning.", ("generic", "frameio")),
-    "public_url": Key(SENT_TO, "", "Its address as its sender knows it, for schemes that sign it; default: site_url and path.", ("generic",)),
+    "public_url": Key(ADDRESS, "", "Its address as its sender knows it, for schemes that sign it; default: site_url and path.", ("generic",)),
     "event_type": Key(FIELDS, "", "Field that names the type of an event, or several of which the first that is there does; default: that of "
                       "the preset, else all are of type event.", ("generic",)),
     "feed": Key(TEXT, "", "What comes are entries of this feed, one in each request; copies of what was polled are recognised.", ("generic",)),

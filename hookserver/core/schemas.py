@@ -21,7 +21,7 @@ from hookserver.core.schema_keywords import KEYWORDS
 from hookserver.core.schema_nodes import Node, Run, Spent
 
 MOST_NODES = 5000       # schemas in a schema
-STEPS = 10_000          # of a check, and
+STEPS = 5_000           # of a check, and
 STEPS_A_BYTE = 4        # for each byte of the body, but not more than
 MOST_STEPS = 1_000_000
 

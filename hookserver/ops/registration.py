@@ -94,7 +94,7 @@ class Registration:
             return ""
         register = self._source.register
         body = {"data": {"name": register.name, "url": self._url, "events": register.events}}
-        outcome = await self._ask("POST", "", _encode(body))
+        outcome = await self._ask("POST", f"workspaces/{register.workspace}/webhooks", _encode(body))
         if not outcome.ok:
             return f"it cannot be made: {told(outcome)}"
         try:
@@ -121,7 +121,7 @@ class Registration:
     async def _delete(self) -> str:
         """The old ones, one after the other."""
         while self._kept.old:
-            outcome = await self._ask("DELETE", f"/{self._kept.old[0]}", b"")
+            outcome = await self._ask("DELETE", f"webhooks/{self._kept.old[0]}", b"")
             if not outcome.ok and outcome.status not in (404, 410):     # then it is gone already
                 return f"an old one cannot be deleted: {told(outcome)}"
             self._kept, self._written = _replace(self._kept, old=self._kept.old[1:]), False
@@ -132,7 +132,7 @@ class Registration:
     async def _ask(self, method: str, path: str, body: bytes) -> Outcome:
         source = self._source
         try:
-            target = parse_url(f"{source.api}/v4/accounts/{source.account}/workspaces/{source.register.workspace}/webhooks{path}")
+            target = parse_url(f"{source.api}/v4/accounts/{source.account}/{path}")
         except ValueError as problem:
             return Outcome(False, "invalid", f"the URL: {problem}", final=True)
         headers = {"Authorization": f"Bearer {source.token}", "Accept": "application/json", "User-Agent": f"hookserver/{__version__}"}

@@ -85,7 +85,7 @@ class Acrcloud(msgspec.Struct, frozen=True):
 
     def examine(self, request: InboundRequest) -> Examined | Unfit | Answer:
         """The token first, JSON only of what is authentic."""
-        given = self._tokens_in(request)
+        given = self._tokens_in(request.path, request.query)
         if request.method == "GET" and not given:
             return _HEALTH
         verdict = self._check(given)
@@ -100,6 +100,11 @@ class Acrcloud(msgspec.Struct, frozen=True):
         key = None if file is None else key_of([file, _stated(value)])
         return Examined(verdict, type_, key, value, tasks=(RESULTS,) if type_ == READY and not brings_results(value) else ())
 
+    def refuses(self, path: str, query: str) -> Unfit | None:
+        """The refusal of a request with this path and query, whatever its body is."""
+        verdict = self._check(self._tokens_in(path, query))
+        return None if verdict.ok else refusal_of(verdict)
+
     def _check(self, given: list[str]) -> Verdict:
         if not given:
             return Verdict(False, "the callback token is missing: it is the end of the path, or ?token=", code="signature_missing")
@@ -113,10 +118,10 @@ class Acrcloud(msgspec.Struct, frozen=True):
             return Verdict(False, f"the callback token matches none ({len(self.tokens)} tried)", code="signature_mismatch")
         return Verdict(True, f"the callback token matches secret {matched + 1} of {len(self.tokens)}", secret=matched)
 
-    def _tokens_in(self, request: InboundRequest) -> list[str]:
-        behind = request.path[len(self.path):].strip("/")
+    def _tokens_in(self, path: str, query: str) -> list[str]:
+        behind = path[len(self.path):].strip("/")
         return ([unquote_plus(behind)] if behind else []) + [
-            unquote_plus(part.partition("=")[2]) for part in _parts(request.query) if _is_token(part)]
+            unquote_plus(part.partition("=")[2]) for part in _parts(query) if _is_token(part)]
 
     def kept(self, request: InboundRequest) -> InboundRequest:
         """Without the token, whether it is the right one or not."""

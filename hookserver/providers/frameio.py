@@ -33,12 +33,13 @@ SCHEME = PRESETS[NAME].scheme
 
 class Frameio(msgspec.Struct, frozen=True):
     """``secrets`` None takes unsigned requests. ``tolerance``: seconds that the signed time may be off. ``looks_up``: an API token is
-    configured. ``action``: title and description that answer a custom action."""
+    configured, and ``account`` says for which account, "" for the one that an event names. ``action``: title and description that answer a custom action."""
 
     secrets: tuple[bytes, ...] | None
     tolerance: float = 300.0
     reject_status: int = 401
     looks_up: bool = False
+    account: str = ""
     action: tuple[str, str] = ("", "")
     name: str = NAME
     methods: tuple[str, ...] = ("GET", "POST")
@@ -64,7 +65,7 @@ class Frameio(msgspec.Struct, frozen=True):
         said = read_event(value)
         if said.type in JUDGED and time is not None:
             key = f"{key} {time}"
-        looks_up = self.looks_up and (said.asset or said.comment) and said.type not in DELETED
+        looks_up = self.looks_up and bool(said.legacy or said.account or self.account) and (said.asset or said.comment) and said.type not in DELETED
         return Examined(verdict, said.type or UNTYPED, key, value, tasks=(DETAILS,) if looks_up else (),
                         answer=self._action() if said.action else None)
 

@@ -26,7 +26,7 @@ _LEGACY_LINKS = ("original", "h264_2160", "h264_1080_best", "h264_720", "h264_54
 
 def asset_path(said: Said, account: str, asset: str) -> str:
     """Where an asset is looked up."""
-    if said.legacy or not account:
+    if said.legacy:
         return f"/v2/assets/{_quoted(asset)}"
     things = "version_stacks" if said.kind == STACK else "files"
     return f"/v4/accounts/{_quoted(account)}/{things}/{_quoted(asset)}?include={INCLUDE}"
@@ -34,7 +34,7 @@ def asset_path(said: Said, account: str, asset: str) -> str:
 
 def comment_path(said: Said, account: str) -> str:
     """Where a comment is looked up, which names its asset."""
-    if said.legacy or not account:
+    if said.legacy:
         return f"/v2/comments/{_quoted(said.id)}"
     return f"/v4/accounts/{_quoted(account)}/comments/{_quoted(said.id)}?include=owner"
 

@@ -34,7 +34,7 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
     that is there names the type. ``key``: fields that together are the same for copies of one event; () = none.
     ``url``: the address as the sender knows it, for schemes that sign it. ``handshakes``: what is answered and not kept, with
     ``tokens`` that an unsigned one has to bring. ``answer``: what the sender wants to hear of a success.
-    ``tasks``: as in ``Preset``. ``certificate``: address -> the key of the certificate there, None while it is not known."""
+    ``bare``, ``tasks``: as in ``Preset``. ``certificate``: address -> the key of the certificate there, None while it is not known."""
 
     scheme: Scheme | None
     keys: tuple[Any, ...] = ()
@@ -45,6 +45,7 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
     handshakes: tuple[Handshake, ...] = ()
     tokens: tuple[bytes, ...] = ()
     answer: Answer | None = None
+    bare: bool = False
     tasks: tuple[tuple[Field, str, str], ...] = ()
     certificate: Callable[[str], Any] = unknown
     name: str = NAME
@@ -77,7 +78,7 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
             if found is not None:
                 return found
         return Examined(verdict, _type(self.event_type, reading), _key(self.key, reading), body.value, is_json=body.is_json,
-                        tasks=tuple(task for field, value, task in self.tasks if reading.find(field) == value))
+                        tasks=tuple([task for field, value, task in self.tasks if reading.find(field) == value]))
 
     def kept(self, request: InboundRequest) -> InboundRequest:
         """Without the token in a header or in the query, whether it is the right one or not."""
@@ -101,8 +102,13 @@ def _type(fields: tuple[Field, ...], reading: Reading) -> str:
 
 
 def _key(fields: tuple[Field, ...], reading: Reading) -> str | None:
-    parts = [reading.find(field) for field in fields]
-    return None if not parts or any(part is ABSENT or part is None or part == "" for part in parts) else key_of(parts)
+    parts = []
+    for field in fields:
+        part = reading.find(field)
+        if part is ABSENT or part is None or part == "":
+            return None
+        parts.append(part)
+    return key_of(parts) if parts else None
 
 
 def type_text(value: object) -> str | None:
@@ -111,5 +117,7 @@ def type_text(value: object) -> str | None:
         return str(value)
     if type(value) is not str:
         return None
+    if len(value) <= MAX_TYPE and value.isprintable():
+        return value.strip() or None
     text = "".join(char if char.isprintable() else " " for char in value[:4 * MAX_TYPE]).strip()
     return text[:MAX_TYPE].rstrip() or None

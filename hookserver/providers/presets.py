@@ -36,7 +36,7 @@ PAYPAL = r"https://api(?:-m)?(?:\.sandbox)?\.paypal\.com/v1/notifications/certs/
 class Preset(msgspec.Struct, frozen=True):
     """``event_type``: the first of these fields that is there names the type. ``key``: fields that together are the same in copies
     of one event. ``reject_status``: of a signature that is missing or wrong. Fields as in ``core/fields.py``.
-    ``answer``: what the sender wants to hear of a success. ``published``: secrets that everybody knows. ``tasks``: (field, value,
+    ``answer``: what the sender wants to hear of a success; ``bare``: of a refusal it wants no body. ``published``: secrets that everybody knows. ``tasks``: (field, value,
     task): what has to be done about an event with this value."""
 
     scheme: Scheme | None
@@ -46,6 +46,7 @@ class Preset(msgspec.Struct, frozen=True):
     handshakes: tuple[Handshake, ...] = ()
     content_types: frozenset[str] = JSON_ONLY
     answer: Answer | None = None
+    bare: bool = False
     published: tuple[bytes, ...] = ()
     tasks: tuple[tuple[str, str, str], ...] = ()
 
@@ -152,7 +153,7 @@ PRESETS: dict[str, Preset] = {
                     handshakes=(Echo("validationToken", "POST"),), content_types=_TEXT_TOO, answer=Answer(202, b"")),
     # developer.xero.com, "Webhooks: Intent to receive"
     "xero": Preset(_header("x-xero-signature", encoding="base64"), ("payload.events[0].eventType",),
-                   handshakes=(challenge("payload.events", [], reply=EMPTY),), answer=EMPTY),
+                   handshakes=(challenge("payload.events", [], reply=EMPTY),), answer=EMPTY, bare=True),
     # developer.atlassian.com, "Webhooks"
     "jira": Preset(_header("X-Hub-Signature", prefix="sha256="), ("payload.webhookEvent",), ("header.X-Atlassian-Webhook-Identifier",)),
     # vercel.com/docs/webhooks

@@ -113,7 +113,15 @@ def key_of(parts: Sequence[object]) -> str:
 
     A key of more than MAX_KEY characters is replaced by ``sha256:<hex>`` of itself.
     """
-    key = compact(list(parts))
+    key = _plain_key(parts) or compact(list(parts))
     if len(key) > MAX_KEY:
         key = "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
     return key
+
+
+def _plain_key(parts: Sequence[object]) -> str | None:
+    """What the encoder would write, where there is nothing to escape: most keys, at a third of its cost."""
+    if not all([type(part) is str for part in parts]):
+        return None
+    text = '","'.join(parts)
+    return f'["{text}"]' if text.isascii() and text.isprintable() and "\\" not in text and text.count('"') == 2 * len(parts) - 2 else None

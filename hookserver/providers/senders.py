@@ -38,6 +38,12 @@ BY_HEADER: tuple[tuple[str, str], ...] = (
     ("webhook-signature", "standard"),
 )
 
+#: Senders that sign in more than one way: (header, what its value begins with, a header that must not be there, the preset).
+VARIANTS: tuple[tuple[str, str, str, str], ...] = (
+    ("x-hubspot-signature-version", "v1", "x-hubspot-signature-v3", "hubspot-v1"), ("x-hubspot-signature-version", "v2", "x-hubspot-signature-v3", "hubspot-v2"),
+    ("webhook-signature", "v1", "x-gitlab-token", "gitlab-signed"),
+)
+
 #: What a User-Agent begins with, in lower case -> sender. Of those that have no header of their own.
 BY_AGENT: tuple[tuple[str, str], ...] = (
     ("generation-service/", "jobs"), ("postmark", "postmark"), ("intercom", "intercom"), ("facebookexternalua", "meta"), ("facebookplatform", "meta"),
@@ -67,7 +73,7 @@ def likely(headers: Headers, fields: object, path: str) -> Marks | None:
         return Marks("acrcloud", "its body is a callback of ACRCloud's file scanning", type="acrcloud", lines=_OWN["acrcloud"])
     for header, name in BY_HEADER:
         if header in headers:
-            return Marks(name, f"{name} sends a header {headers[header][0]}", name)
+            return Marks(name, f"{name} sends a header {headers[header][0]}", _variant(name, headers))
     agent = headers.get("user-agent", ("", ""))[1].lower()
     for start, name in BY_AGENT:
         if agent.startswith(start):
@@ -76,6 +82,12 @@ def likely(headers: Headers, fields: object, path: str) -> Marks | None:
         if isinstance(fields, dict) and is_so(fields.get(member)):
             return Marks(name, f"bodies of {name} have such a member {member}", name)
     return None
+
+
+def _variant(name: str, headers: Headers) -> str:
+    """The preset of a sender, by the way in which it has signed this request."""
+    return next((preset for header, start, other, preset in VARIANTS if preset.startswith(f"{name}-") and other not in headers
+                 and headers.get(header, ("", ""))[1].startswith(start)), name)
 
 
 def _has(fields: object, *members: str) -> bool:

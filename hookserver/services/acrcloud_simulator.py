@@ -37,7 +37,7 @@ from hookserver.services.senders import Connection, Message, NoServer
 log = logging.getLogger("hookserver.acrcloud")
 
 LARGEST = 512 * 1024 * 1024     # bytes of a file
-MOST = 10_000                   # files that are remembered; the oldest go
+MOST = 2000                     # files, requests and callbacks that are remembered; the oldest go
 BYTE_RATE = 16_000              # bytes of a file that make a second of sound
 CALLS = (0.0, 1.0, 3.0, 9.0)    # seconds before each attempt of a callback
 PIECE = 64 * 1024
@@ -99,6 +99,7 @@ class AcrCloudSimulator:
         """To one request; ``body`` gives its pieces, and what is not taken of it is read by the caller."""
         url = urlsplit(target)
         self.asked.append(f"{method} {url.path}")
+        del self.asked[:-MOST]
         if self.answers:
             return self.answers.popleft()
         if headers.get("Authorization") != f"Bearer {self.token}":
@@ -223,6 +224,7 @@ class AcrCloudSimulator:
         value = {"file_id": record["id"], "state": record["state"], "cid": record["cid"], "name": record["name"], "results": record["results"] or {}}
         status = _post(self.callback_url, json.dumps(value, ensure_ascii=False).encode())
         self.called.append((record["id"], status))
+        del self.called[:-MOST]
         if not 200 <= status <= 299:
             log.info("a simulated callback was not taken status=%d attempt=%d", status, attempt + 1)
             if attempt + 1 < len(CALLS):

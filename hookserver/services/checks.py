@@ -32,7 +32,7 @@ EARLY = (
 STAGES = (
     Stage("path", ("unmatched", "not_found")),
     *EARLY,
-    Stage("signature", ("signature_missing", "signature_mismatch", "bad_timestamp", "timestamp_outside")),
+    Stage("signature", ("signature_missing", "signature_mismatch", "bad_timestamp", "timestamp_outside", "certificate_unavailable")),
     Stage("JSON", ("bad_json",)),
     Stage("filter", ("filtered",)),
     Stage("schema", ("schema_mismatch",)),

@@ -84,10 +84,11 @@ def tokens_of(receiver: Receiver) -> list[str]:
 
 
 def _on(terms: Terms, receiver: Receiver) -> Receiver:
-    """The receiver with the methods and content types that the source says."""
-    said = {"methods": terms.methods, "content_types": terms.content_types}
-    said = {name: value for name, value in said.items() if value is not None}
-    return msgspec.structs.replace(receiver, **said) if said else receiver
+    """The receiver with the methods and content types that the source says. Methods by which its sender only asks for an answer stay."""
+    if terms.methods is not None:
+        methods = tuple(dict.fromkeys((*terms.methods, *(method for method in receiver.methods if method != "POST"))))
+        receiver = msgspec.structs.replace(receiver, methods=methods)
+    return receiver if terms.content_types is None else msgspec.structs.replace(receiver, content_types=terms.content_types)
 
 
 def receivers_of(source: Source, site: str = "", certificate: Certificate = unknown) -> dict[str, Receiver]:
@@ -99,7 +100,7 @@ def receivers_of(source: Source, site: str = "", certificate: Certificate = unkn
         return {source.path: _generic(source, site, certificate)}
     if isinstance(source, FrameioSource):
         return {source.path: Frameio(None if source.verify == "none" else source.secrets, source.tolerance, source.reject_status,
-                                     source.token is not None, source.action)}
+                                     source.token is not None, source.account or "", source.action)}
     return {path: Agora(name, None if source.apps[name].verify == "none" else source.apps[name].secrets)
             for name, path in source.paths.items()}
 
@@ -108,6 +109,6 @@ def _generic(source: GenericSource, site: str, certificate: Certificate) -> Gene
     preset = PRESETS.get(source.preset) or Preset(None)
     methods = tuple(dict.fromkeys(("POST", *[handshake.method for handshake in source.handshakes])))
     return Generic(scheme=source.scheme, keys=source.keys, event_type=source.event_type, key=source.key, reject_status=source.reject_status,
-                   url=source.public_url or site + source.path, handshakes=source.handshakes, tokens=source.tokens, answer=preset.answer,
+                   url=source.public_url or site + source.path, handshakes=source.handshakes, tokens=source.tokens, answer=preset.answer, bare=preset.bare,
                    methods=methods, content_types=preset.content_types, certificate=certificate,
                    tasks=tuple((parse_field(field), value, task) for field, value, task in preset.tasks))

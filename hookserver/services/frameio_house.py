@@ -16,6 +16,7 @@ from hookserver.core.tasks import made_draft
 from hookserver.errors import StorageUnavailable
 from hookserver.providers.frameio import DETAILS
 from hookserver.rollups.asset_parts import Asset
+from hookserver.rollups.assets import KEPT
 from hookserver.rollups.entry import at_ms
 from hookserver.services.projection import Projection
 from hookserver.tasks.client import Client
@@ -59,7 +60,7 @@ class FrameioHouse:
             except StorageUnavailable:
                 self._asked.pop(asset.last_event, None)
                 return      # the next round tries again
-        while len(self._asked) > 10 * ROUND:
+        while len(self._asked) > 2 * KEPT:
             del self._asked[next(iter(self._asked))]
 
     def _due(self) -> Iterator[Asset]:

@@ -4,7 +4,7 @@ For the tests and ``hookserver demo``. The API listens on the loopback address, 
 
     GET    /v4/accounts/A/files/ID?include=…        also version_stacks, comments
     POST   /v4/accounts/A/workspaces/W/webhooks     201 with ``data.secret``, which is shown this once
-    DELETE /v4/accounts/A/workspaces/W/webhooks/ID  204
+    DELETE /v4/accounts/A/webhooks/ID               204
 
 Events are those of V4: an id and nothing more. ``review`` plays the life of one file. Source: AdobeDocs/frameio-api; the SDK ``frameio`` 4.0.0.
 """
@@ -30,7 +30,7 @@ PEOPLE = ("Ana", "Bruno", "Camille", "Dmitri")
 DAY = "2026-11-22T00:00:00Z"    # of all that happens
 MOST = 500              # files that are remembered
 
-_PATH = re.compile(r"/v4/accounts/([^/]+)/(?:(files|version_stacks|comments)/([^/]+)|workspaces/([^/]+)/webhooks(?:/([^/]+))?)", re.ASCII)
+_PATH = re.compile(r"/v4/accounts/([^/]+)/(?:(files|version_stacks|comments|webhooks)/([^/]+)|workspaces/[^/]+/webhooks)", re.ASCII)
 
 
 class Reply(NamedTuple):
@@ -128,8 +128,8 @@ class FrameioSimulator:
         found = _PATH.fullmatch(url.path)
         if found is None or found[1] != self.account:
             return UNKNOWN
-        if found[4]:
-            return self._webhook(method, found[4], found[5], body)
+        if found[2] in (None, "webhooks"):
+            return self._webhook(method, found[3], body)
         known = self.comments if found[2] == "comments" else self.files
         if method != "GET" or found[3] not in known:
             return UNKNOWN
@@ -144,7 +144,7 @@ class FrameioSimulator:
             shown["media_links"] = {name: {"download_url": f"{base}/{name}", "inline_url" if name == "original" else "url": f"{base}/{name}/play"} for name in sorted(links)}
         return shown
 
-    def _webhook(self, method: str, workspace: str, webhook: str | None, body: bytes) -> Reply:
+    def _webhook(self, method: str, webhook: str | None, body: bytes) -> Reply:
         if method == "POST" and webhook is None:
             data = json.loads(body)["data"]
             made = {"id": str(uuid.uuid4()), "name": data["name"], "url": data["url"], "events": data["events"], "active": True}

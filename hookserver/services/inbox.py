@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 
 import msgspec
@@ -47,11 +47,11 @@ class Groups(msgspec.Struct, frozen=True):
 
 
 class Inbox:
-    """``endpoints``: by path, those of today. ``sources``: their names."""
+    """``find`` gives to whom a path belongs today. ``sources``: the names of all."""
 
-    def __init__(self, rejections: Rejections, endpoints: Mapping[str, Endpoint], *, sources: Collection[str] = (),
+    def __init__(self, rejections: Rejections, find: Callable[[str], Endpoint | None], *, sources: Collection[str] = (),
                  threads: Executor | None = None, steady: Callable[[], float] = time.monotonic, budget: float = BUDGET):
-        self._rejections, self._endpoints, self._sources = rejections, endpoints, sources
+        self._rejections, self._find, self._sources = rejections, find, sources
         self._threads, self._steady, self._budget = threads, steady, budget
 
     async def groups(self) -> Groups:
@@ -85,7 +85,7 @@ class Inbox:
         return Groups(sorted(found.values(), key=_unlikely), looked_at, complete)
 
     def _group(self, refused: Rejection) -> Group:
-        endpoint = self._endpoints.get(refused.path)
+        endpoint = self._find(refused.path)
         return Group(refused.path, [refused.method], 1, int(refused.body == "whole"), refused.at, refused.at, refused.id,
                      endpoint.source if endpoint else None, _NONE)
 

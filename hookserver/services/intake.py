@@ -37,7 +37,7 @@ log = logging.getLogger("hookserver.intake")
 
 #: Bodies above this are verified and parsed in a thread. The slowest text of this size takes 15 ms.
 LARGE_BODY = 32 * 1024
-LARGE_FOR_A_SCHEMA = 4 * 1024   # and with a schema, which may take 26,000 steps for one of this size
+LARGE_FOR_A_SCHEMA = 1024   # and with a schema, which may take 9,000 steps for one of this size
 HOOKS = "/hooks/"   # what comes below it was meant for a source, whatever the method
 
 
@@ -87,15 +87,15 @@ class Intake:
         return (self.reception.find(path) is not None or agora.looks_like(path) or path.startswith(HOOKS)
                 or method == "POST" and not is_application(path))
 
-    def admit(self, method: str, path: str, headers: Sequence[tuple[str, str]], peer: str) -> Admission | Answer:
+    def admit(self, method: str, path: str, headers: Sequence[tuple[str, str]], peer: str, query: str = "") -> Admission | Answer:
         """Decide from the headers. Takes a token of the client's rate when the body may come."""
         endpoint = self.reception.find(path)
         known = {name.lower(): value for name, value in headers}
         client = self.client_of(headers, peer) if "x-forwarded-for" in known else plain_text(peer)
-        refused = self.reception.refuse_early(endpoint, method, known, client) or self._too_fast(endpoint, client)
+        refused = self.reception.refuse_early(endpoint, method, known, client, path, query) or self._too_fast(endpoint, client)
         if refused is None:
-            return Admission(self.reception.limit(endpoint), client)
-        return self.refuse(InboundRequest(method, path, "", headers, b"", peer, client, self._clock()), refused,
+            return Admission(self.reception.limit(endpoint, path, query), client)
+        return self.refuse(InboundRequest(method, path, query, headers, b"", peer, client, self._clock()), refused,
                            size=content_length(known))
 
     def client_of(self, headers: Sequence[tuple[str, str]], peer: str) -> str:
@@ -250,7 +250,8 @@ class Intake:
                      refused.status, source, request.client, request.method, request.path, size)
         if type(refused) is Filtered:
             return refused.answer
-        return Answer(refused.status, json.dumps(refused.body()).encode(), refused.headers)
+        bare = refused.status == 401 and endpoint is not None and getattr(endpoint.receiver, "bare", False)
+        return Answer(refused.status, b"" if bare else json.dumps(refused.body()).encode(), refused.headers)
 
     def shown(self, path: str) -> str:
         """A path as it may stand in our log."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 from hookserver.config import AgoraSource, Config, Source
+from hookserver.core.announcements import PROVIDER
 from hookserver.core.guard import parse_url
 from hookserver.core.times import day_of, format_ms
 from hookserver.providers import jobs
@@ -45,7 +46,8 @@ class Overview:
         return {"now": format_ms(now), "store": self._store(free),
                 "sources": [*(self._source(source, counts, now) for source in self._config.sources.values()),
                             *(self._row(feed.name, "feed", parse_url(feed.url).origin, counts, now) for feed in self._config.feeds.values()),
-                            *([self._row(jobs.NAME, jobs.NAME, f"{self._base_url}{jobs.PATH}", counts, now)] if self._config.jobs else [])],
+                            *([self._row(jobs.NAME, jobs.NAME, f"{self._base_url}{jobs.PATH}", counts, now)] if self._config.jobs else []),
+                            *([self._row(PROVIDER, "itself", None, counts, now)] if counts and PROVIDER in counts.sources else [])],
                 "rate": self._rate(counts, now),
                 "rejections": {"last_hour": refused["last_hour"] - refused["last_hour_by_cause"].get("filtered", 0), "by_cause": refused["last_hour_by_cause"]},
                 "warnings": [*self._config.warnings, *self._warnings()]}
@@ -73,7 +75,7 @@ class Overview:
             "warnings": [f"{'App' if isinstance(source, AgoraSource) else 'Source'} {name} takes unsigned requests (verify: none)."
                          for name in source.unsigned]}
 
-    def _row(self, name: str, type: str, url: str, counts: Counts | None, now: int) -> dict:
+    def _row(self, name: str, type: str, url: str | None, counts: Counts | None, now: int) -> dict:
         known = counts.sources.get(name) if counts else None
         return {"name": name, "type": type, "url": url, "last_seen": format_ms(known.last_at) if known else None,
                 "events_today": counts.on_day(name, day_of(now)) if counts else None,

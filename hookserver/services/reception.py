@@ -87,12 +87,14 @@ class Reception:
             request, path=hidden(request.path, self._tokens), query=hidden(request.query, self._tokens),
             headers=[(name, hidden(value, self._tokens)) for name, value in request.headers])
 
-    def limit(self, endpoint: Endpoint | None) -> int:
-        """Bytes of a body that are read."""
-        return self._body_limit if endpoint is None else endpoint.limit
+    def limit(self, endpoint: Endpoint | None, path: str = "", query: str = "") -> int:
+        """Bytes of a body that are read. A stranger, told by a path or query without the token, has no part in a generous limit."""
+        if endpoint is None:
+            return self._body_limit
+        return endpoint.limit if _stranger(endpoint, path, query) is None else min(endpoint.limit, self._body_limit)
 
-    def refuse_early(self, endpoint: Endpoint | None, method: str, known: dict[str, str], client: str) -> Refused | None:
-        """What the headers alone tell, and the address; ``known``: lower-case name -> value."""
+    def refuse_early(self, endpoint: Endpoint | None, method: str, known: dict[str, str], client: str, path: str, query: str) -> Refused | None:
+        """What the headers alone tell, and path, query and address; ``known``: lower-case name -> value."""
         if endpoint is None:
             if method not in _WITH_BODY:
                 return unmatched()
@@ -102,9 +104,10 @@ class Reception:
             return Refused("unsupported_type", hint=f"Send Content-Type: {' or '.join(map(_named, sorted(endpoint.receiver.content_types)))}.")
         if known.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
             return Refused("unsupported_encoding")
-        limit = self.limit(endpoint)
+        limit = self.limit(endpoint, path, query)
         if (content_length(known) or 0) > limit:
-            return _too_large(limit)
+            unfit = None if endpoint is None else _stranger(endpoint, path, query)
+            return _too_large(limit) if unfit is None else _refused(unfit)
         if endpoint is not None and endpoint.terms.allow_ips is not None and endpoint.terms.allow_ips.holder(client) is None:
             return Refused("address_denied")
         return None
@@ -128,7 +131,7 @@ class Reception:
         if type(found) is Unfit:
             if found.wanted is not None:
                 raise CertificateWanted(found.wanted, found.hint)
-            raise Refused(found.code, found.message, hint=found.hint, status=found.status)
+            raise _refused(found)
         source, checks = endpoint.source, further(endpoint, request, found)
         to = self.routing.choose(source, found.type, request.client, request.headers, found.value)
         return Taken(endpoint, found, (*to, *[f"{source}.{task}" for task in found.tasks]) if found.tasks else to, checks)
@@ -136,7 +139,7 @@ class Reception:
     def judge(self, request: InboundRequest) -> Taken:
         """All checks at once. Raises Refused, for a handshake too."""
         refused = self.refuse_early(self.find(request.path), request.method,
-                                    {name.lower(): value for name, value in request.headers}, request.client)
+                                    {name.lower(): value for name, value in request.headers}, request.client, request.path, request.query)
         if refused is not None:
             raise refused
         found = self.examine(self.endpoint_of(request), request)
@@ -166,6 +169,15 @@ def _misfit(schema: Schema, request: InboundRequest, found: Examined) -> str | N
     if not found.is_json and found.value is None:
         return "the body is neither JSON nor a form"
     return schema.check(found.value, len(request.body))
+
+
+def _stranger(endpoint: Endpoint, path: str, query: str) -> Unfit | None:
+    """The refusal of what has no token, where that is in the path or the query."""
+    return endpoint.receiver.refuses(path, query) if endpoint.below else None
+
+
+def _refused(unfit: Unfit) -> Refused:
+    return Refused(unfit.code, unfit.message, hint=unfit.hint, status=unfit.status)
 
 
 def unmatched() -> Refused:

@@ -58,11 +58,11 @@ class Rehearsal:
 
     def limit(self, path: str) -> int:
         """Bytes of a body that are read."""
-        return self._reception.limit(self._reception.endpoints.get(path))
+        return self._reception.limit(self._reception.find(path))
 
     async def of(self, request: InboundRequest) -> Rehearsed:
         """What would happen to it. Raises StorageUnavailable."""
-        endpoint = self._reception.endpoints.get(request.path)
+        endpoint = self._reception.find(request.path)
         source = endpoint.source if endpoint else None
         denied = None
         try:
@@ -77,7 +77,7 @@ class Rehearsal:
     def _early(self, endpoint: Endpoint | None, request: InboundRequest) -> Refused | None:
         """The refusal of the address, which is told beside the rest. Raises Refused for all others."""
         known = {name.lower(): value for name, value in request.headers}
-        refused = self._reception.refuse_early(endpoint, request.method, known, request.client)
+        refused = self._reception.refuse_early(endpoint, request.method, known, request.client, request.path, request.query)
         if refused is None or refused.code == "address_denied":
             return refused
         raise refused

@@ -11,6 +11,7 @@ from hookserver.core.announcements import PROVIDER, text_of
 from hookserver.core.asset_words import read_event
 from hookserver.core.messages import gist
 from hookserver.core.records import EVENT, BadLine, Record, decode, iso_ms
+from hookserver.core.scans import UNKNOWN, is_id
 from hookserver.providers import acrcloud, agora, frameio
 from hookserver.rollups import facts
 from hookserver.rollups.assets import STATUS as ASSET_STATUS
@@ -79,14 +80,24 @@ def asset_of(record: Record) -> str | None:
     return said.id if said.asset else None
 
 
+class _Song(msgspec.Struct, gc=False):
+    song: object = None
+    file_id: object = None
+
+
+_decode_song = msgspec.json.Decoder(_Song).decode
+
+
 def song_of(record: Record) -> str | None:
-    """The song that an event names: it was handed in, or we tell what became of it."""
-    tells = record.type.startswith("song.") if record.provider == PROVIDER else record.provider == acrcloud.NAME and record.path == HANDED_IN
-    if not tells or len(record.payload) > LARGE_PAYLOAD:
+    """The song that an event names, or the file of one: it was handed in, ACRCloud calls back, or we tell what became of it."""
+    if record.type == UNKNOWN or record.provider != acrcloud.NAME and not (record.provider == PROVIDER and record.type.startswith("song.")):
         return None
-    payload = json.loads(bytes(record.payload))
-    song = payload.get("song") if isinstance(payload, dict) else None
-    return song if isinstance(song, str) else None
+    try:
+        said = _decode_song(record.payload)     # takes out no more than this: results can be megabytes
+    except msgspec.MsgspecError:
+        return None
+    found = said.file_id if record.provider == acrcloud.NAME and record.path != HANDED_IN else said.song
+    return found if is_id(found) else None
 
 
 def event_in(line: bytes) -> Record | None:

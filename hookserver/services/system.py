@@ -57,7 +57,7 @@ class System:
         """What somebody should look at; the configuration's own warnings are not among them."""
         parts = self._parts
         return [text for text in (parts.log.error, parts.dedup.error, *parts.projection.warnings(),
-                                *parts.upkeep.warnings(), *parts.work.targets.warnings(), *parts.tunnel.warnings(), *parts.frameio.warnings(), *parts.feeds.warnings()) if text]
+                                *parts.upkeep.warnings(), *parts.work.targets.warnings(), *parts.tunnel.warnings(), *(parts.uploads.warnings() if parts.uploads else ()), *parts.frameio.warnings(), *parts.feeds.warnings()) if text]
 
     # -- pages -----------------------------------------------------------------------------------
 
@@ -127,6 +127,8 @@ class System:
         if (tunnel := parts.tunnel.info()) and tunnel["is_healthy"] is not None:
             yield Figure("tunnel_up", "1 while the tunnel is connected", "gauge", one(tunnel["is_healthy"]))
             yield Figure("tunnel_starts", "starts of the tunnel's program", "counter", one(tunnel["starts"]))
+        if parts.uploads is not None:
+            yield Figure("uploads_bytes", "bytes of songs that come in, or wait for their way to ACRCloud", "gauge", one(parts.uploads.uploads.used))
         for name, value in numbers(parts.dedup.stats()):
             yield Figure(f"dedup_{name}", f"dedup index: {name}", "gauge", one(value))
         for name, value in numbers(parts.projection.stats()):

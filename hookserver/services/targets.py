@@ -39,7 +39,7 @@ class Targets:
     def names(self) -> list[str]:
         """Every target that is configured, or that something waits for."""
         jobs = (WORKER, WEBHOOK) if self._config.jobs is not None else ()
-        return list(dict.fromkeys((*self._config.destinations, *jobs, *self._queue.by_target)))
+        return list(dict.fromkeys((*self._config.destinations, *jobs, *self._engine.lanes.specs, *self._queue.by_target)))
 
     def warnings(self) -> list[str]:
         """What somebody should look at."""

@@ -69,7 +69,7 @@ class Trial:
         except BadLine:
             tally.unknown += 1
         except Refused as refused:
-            if lacks_secrets(request) and refused.status in (401, 403):
+            if lacks_secrets(request) and refused.status in (401, 403) or _cannot_tell(refused, record):
                 tally.unknown += 1
             else:
                 tally.refused += 1
@@ -110,6 +110,11 @@ class Trial:
     def _note(self, what: str, request_id: str) -> None:
         change = self._changes.setdefault(what, Change(what, 0, request_id))
         change.count += 1
+
+
+def _cannot_tell(refused: Refused, record: Record) -> bool:
+    """No certificate is fetched here; and what was replayed was stored long after the time that its sender signed."""
+    return refused.code == "certificate_unavailable" or refused.code == "timestamp_outside" and "replay" in record.checks
 
 
 def _names(to: Iterable[str]) -> str:

@@ -24,6 +24,7 @@ log = logging.getLogger("hookserver.uploads")
 LONGEST = 4 * 3600.0    # seconds of one attempt; the size of a file says how many it gets
 AT_ONCE = 2             # songs of a source on their way
 TIDY_EVERY = 60.0       # seconds
+NEARLY = 0.8            # share of the quota from which it is a warning
 
 
 class UploadHouse:
@@ -55,6 +56,12 @@ class UploadHouse:
         for source in self._sources:
             state["sources"][source.name] |= {"callback_url": self._base + source.callback_path, "mock": source.mock}
         return state
+
+    def warnings(self) -> list[str]:
+        """What stands in the way of further songs."""
+        used = self.uploads.used
+        return [f"songs of {used >> 20} MiB wait for their way to ACRCloud; source {source.name} takes no more above {source.upload.quota >> 20} MiB"
+                for source in self._sources if used > NEARLY * source.upload.quota]
 
     async def tidy(self) -> None:
         """Remove the files that are no longer needed."""

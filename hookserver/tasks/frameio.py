@@ -51,6 +51,8 @@ class FrameioDetails:
         if not said.asset and not said.comment:
             return Outcome(False, "invalid", "the event is about nothing that can be looked up", final=True)
         account, ends = self._source.account or said.account, asyncio.get_running_loop().time() + work.timeout
+        if not account and not said.legacy:
+            return Outcome(False, "invalid", "the event names no account, and its source has none in conf.yaml", final=True)
         found: dict[str, object] = {"asset": said.id}
         try:
             if said.comment:

@@ -26,12 +26,16 @@ class DryRuns:
     def __init__(self, rehearsal: Rehearsal, auth: Auth):
         self._rehearsal, self._auth = rehearsal, auth
 
-    def asked_for(self, query: str, headers: Sequence[tuple[str, str]]) -> bool:
-        """Whether the admin asks for one."""
+    def asked_for(self, query: str, headers: Sequence[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]] | None:
+        """Query and headers as the sender itself would send them, without the parameter and the token; None when the admin does not ask."""
         if not _ASKED.search(query):
-            return False
-        cookies = httputil.parse_cookie(find_header(headers, "Cookie") or "")
-        return self._auth.knows(_bearer(headers), cookies.get(COOKIE))
+            return None
+        kept = list(headers)
+        if self._auth.knows(find_header(headers, "Authorization"), None):
+            kept = [(name, value) for name, value in headers if name.lower() != "authorization"]
+        elif not self._auth.knows(None, httputil.parse_cookie(find_header(headers, "Cookie") or "").get(COOKIE)):
+            return None
+        return _ASKED.sub("", query).lstrip("&"), kept
 
     def limit(self, path: str) -> int:
         """Bytes of a body that are read."""
@@ -44,15 +48,3 @@ class DryRuns:
         except StorageUnavailable as trouble:
             return refusal(Refused(trouble.code, retry_after=trouble.retry_after))
         return Answer(200, msgspec.json.encode(found))
-
-
-def _bearer(headers: Sequence[tuple[str, str]]) -> str | None:
-    """The Authorization header when it is of the admin's kind; the source itself may want another kind."""
-    value = find_header(headers, "Authorization")
-    return value if value is not None and value[:7].lower() == "bearer " else None
-
-
-def without_dry_run(query: str, headers: Sequence[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
-    """Query and headers as the sender itself would send them: the parameter and the token are ours."""
-    kept = [(name, value) for name, value in headers if name.lower() != "authorization" or value[:7].lower() != "bearer "]
-    return _ASKED.sub("", query).lstrip("&"), kept

@@ -28,6 +28,7 @@ log = logging.getLogger("hookserver.web")
 SLACK = 64 * 1024        # bytes of an unwanted body that are read, to be able to answer in peace
 IDLE = 75.0              # seconds that a kept-open connection may rest: longer than a proxy's usual 60
 MAX_CHUNKS = 16 * 1024   # chunks in one body; each costs as much time as a kilobyte
+CHUNK = 4 * 1024         # bytes of a chunk, on an average, in a body that may be so large that it has more of them
 OUT_OF_REACH = 1 << 50   # Tornado's own limit on bodies, in bytes
 
 IDLING, BODY, ANSWERING, SENDING, LEAVING = range(5)
@@ -180,7 +181,7 @@ class Visit(httputil.HTTPMessageDelegate):
             elif self.refused is None:
                 self.refused = self._refuse(Refused("expectation_failed"))
         if "Transfer-Encoding" in headers:
-            guard_chunks(self.conn.stream)
+            guard_chunks(self.conn.stream, max(MAX_CHUNKS, self.allowed // CHUNK))
         if self.refused is None:
             return None
         self._drop_call()
@@ -246,12 +247,12 @@ def too_large(limit: int) -> Refused:
     return Refused("too_large", f"The body is larger than the {limit} bytes that are accepted here.")
 
 
-def guard_chunks(stream) -> None:
-    """End a chunked body after MAX_CHUNKS chunks: one-byte chunks cost a second of CPU for each 100 KB.
+def guard_chunks(stream, most: int = MAX_CHUNKS) -> None:
+    """End a chunked body after ``most`` chunks: one-byte chunks cost a second of CPU for each 100 KB.
 
     Tornado reads each chunk's head with ``read_until``, and nothing else with it.
     """
-    read_until, left = type(stream).read_until, MAX_CHUNKS
+    read_until, left = type(stream).read_until, most
 
     def counted(delimiter, max_bytes=None):
         nonlocal left

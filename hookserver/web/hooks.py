@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from hookserver.core.requests import Answer, InboundRequest
 from hookserver.errors import Refused
-from hookserver.web.dry_runs import DryRuns, without_dry_run
+from hookserver.web.dry_runs import DryRuns
 from hookserver.web.replies import refusal
 
 log = logging.getLogger("hookserver.hooks")
@@ -37,11 +37,11 @@ class Hooks:
             return draining()
         pairs = list(headers.get_all())
         peer = visit.conn.context.remote_ip
-        if query and self.dry_runs is not None and self.dry_runs.asked_for(query, pairs):
-            visit.allowed = self.dry_runs.limit(path)
-            return DryCall(self, visit, (method, path, *without_dry_run(query, pairs)), peer, intake.client_of(pairs, peer))
         try:
-            admission = intake.admit(method, path, pairs, peer)
+            if query and self.dry_runs is not None and (cleaned := self.dry_runs.asked_for(query, pairs)) is not None:
+                visit.allowed = self.dry_runs.limit(path)
+                return DryCall(self, visit, (method, path, *cleaned), peer, intake.client_of(pairs, peer))
+            admission = intake.admit(method, path, pairs, peer, query)
         except Exception:
             return fault(intake.shown(path), peer, 0)
         if isinstance(admission, Answer):

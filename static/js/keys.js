@@ -12,7 +12,7 @@ function writing(target) {
 }
 
 function alongRows(step) {
-  const rows = [...document.querySelectorAll("#main a.log-row, #main .rows tbody a.row-link, #main .job a.row-link.mono, #main .asset a.row-link")].filter((row) => row.offsetParent);
+  const rows = [...document.querySelectorAll("#main a.log-row, #main .rows tbody a.row-link, #main .job a.row-link.mono, #main .asset a.row-link, #main .song a.row-link")].filter((row) => row.offsetParent);
   if (!rows.length) return false;
   const at = rows.indexOf(document.activeElement);
   rows[Math.max(0, Math.min(rows.length - 1, at + step))].focus();

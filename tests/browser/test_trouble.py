@@ -14,7 +14,7 @@ from tests.browser.notices import stay
 REFUSED = r"Failed to load resource.*(503|ERR_CONNECTION|ERR_EMPTY|ERR_INCOMPLETE)|ERR_CONNECTION|EventSource"
 VIEWS = {"#/": "api/overview", "#/events": "api/events?", "#/rejections": "api/rejections", "#/agora/demo": "api/channels/demo",
          "#/agora/demo/channel/lobby": "api/channel/demo", "#/agora/demo/user/5": "api/user/demo", "#/system": "api/system",
-         "#/deliveries": "api/destinations", "#/deliveries?state=done": "api/tasks?", "#/routes": "api/routes", "#/jobs": "api/jobs"}
+         "#/deliveries": "api/destinations", "#/deliveries?state=done": "api/tasks?", "#/routes": "api/routes", "#/inbox": "api/inbox", "#/jobs": "api/jobs"}
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ ON_BODY = [
     Sender("typeform", named(letters.plain, header="Typeform-Signature", prefix="sha256=", write=base64), "Typeform-Signature",
            lambda id: odd(event_type="form_response", event_id=id), type="form_response"),
     Sender("xero", named(letters.plain, header="x-xero-signature", write=base64), "x-xero-signature",
-           lambda id: odd(events=[{"eventType": "UPDATE", "resourceId": id}]), type="UPDATE", recognised=False, quiet=True),
+           lambda id: odd(events=[{"eventType": "UPDATE", "resourceId": id}]), type="UPDATE", recognised=False, quiet=True, mute=True),
     Sender("jira", named(letters.plain, header="X-Hub-Signature", prefix="sha256=", extra=[("X-Atlassian-Webhook-Identifier", "{id}")]),
            "X-Hub-Signature", lambda id: odd(webhookEvent="jira:issue_updated", issue=id), type="jira:issue_updated", hex=True),
     Sender("vercel", named(letters.plain, header="x-vercel-signature", algorithm="sha1"), "x-vercel-signature", thing, type="thing.made", hex=True),

@@ -45,6 +45,7 @@ class Sender(NamedTuple):
     anything: bool = False          # a body may be anything at all
     strict: bool = False            # a body has to be of a certain shape, because its proof stands in there
     quiet: bool = False             # the answer has no body
+    mute: bool = False              # nor has a refusal
     hex: bool = False               # the signature is hex, which may be written in either case
     weaker: str | None = None       # another header with a signature, that counts when ``header`` is not there
     recognised: bool = True         # a copy is known as one
@@ -52,11 +53,10 @@ class Sender(NamedTuple):
     accepted: int = 200
     kept: str | None = None
 
-    @property
-    def source(self) -> dict:
-        """Its source, with the active secrets."""
+    def source(self, active: tuple[int, ...] = (1, 2)) -> dict:
+        """Its source, with the secrets of these numbers."""
         found = self.conf or {"type": "generic", "verify": {"preset": self.name, "secrets": SECRETS}}
-        secrets = [self.active(self.key(number)) for number in (1, 2)]
+        secrets = [self.active(self.key(number)) for number in active]
         return json.loads(json.dumps(found).replace(json.dumps(SECRETS), json.dumps(secrets)))
 
     @property

@@ -50,7 +50,7 @@ def test_a_key_that_anybody_can_guess_or_use_is_refused(tmp_path):
 
 def test_no_preset_does_without_a_secret(tmp_path):
     for sender in PRESET_ROWS:
-        verify = sender.source["verify"]
+        verify = sender.source()["verify"]
         verify.pop("certificate", None)
         active = verify.pop("secrets")
         for secrets in ([], [""], [active[0], "\t"]) if sender.name != "github" else (None, "", " ", [], [""], ["\0\0"], [active[0], "\t"]):

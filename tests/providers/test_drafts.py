@@ -15,7 +15,7 @@ from hookserver import config
 from hookserver.core.requests import InboundRequest
 from hookserver.providers.drafts import draft
 from hookserver.providers.presets import PRESETS
-from hookserver.providers.senders import BY_AGENT, BY_HEADER, BY_MEMBER
+from hookserver.providers.senders import BY_AGENT, BY_HEADER, BY_MEMBER, VARIANTS
 
 CANARY = "canary-0123456789-canary"
 
@@ -52,7 +52,16 @@ def loaded(folder, text: str, secret: str = "0123456789abcdef0123456789abcdef"):
 def test_each_preset_can_be_told_by_something():
     """But for those that have a type of source of their own, and variants of another one."""
     named = {name for _, name in (*BY_HEADER, *BY_AGENT)} | {name for *_, name in BY_MEMBER}
-    assert set(PRESETS) - named <= {"agora", "frameio", "gitlab-signed", "hubspot-v1", "hubspot-v2"}
+    assert set(PRESETS) - named - {preset for *_, preset in VARIANTS} <= {"agora", "frameio"}
+
+
+@pytest.mark.parametrize("headers,preset", [
+    ({"X_HubSpot_Signature": "00", "X_HubSpot_Signature_Version": "v2"}, "hubspot-v2"), ({"X_HubSpot_Signature": "00", "X_HubSpot_Signature_Version": "v1"}, "hubspot-v1"),
+    ({"X_HubSpot_Signature": "00", "X_HubSpot_Signature_Version": "v2", "X_HubSpot_Signature_v3": "00"}, "hubspot"),
+    ({"X_Gitlab_Event": "Push Hook", "X_Gitlab_Token": "secret"}, "gitlab"), ({"X_Gitlab_Event": "Push Hook", "Webhook_Signature": "v1,00"}, "gitlab-signed"),
+])
+def test_a_sender_that_signs_in_more_than_one_way(headers, preset):
+    assert f"preset: {preset}," in draft(inbound(**headers)).yaml
 
 
 @pytest.mark.parametrize("header,name", BY_HEADER)
@@ -106,7 +115,7 @@ def test_a_signature_is_recognised_by_its_look(tmp_path, headers, algorithm, enc
     (inbound("/wp-login.php"), ["  wp-login-php:", "path: /wp-login.php"]), (inbound("/%2e%2e/x"), ["# its path is none"]),
     (inbound(X_Api_Token=CANARY), ["verify: {scheme: token, header: X-Api-Token, secrets"]), (inbound(Authorization=CANARY), ['secrets: ["${NEW_USER}:${NEW_PASSWORD}"]']),
     (inbound(X_New_Signature="t=1700000000,v1=aa,v0=bb"), ['list: {name: v1}, signed: "{timestamp}.{body}", timestamp: {part: t}']),
-    (inbound(X_GitHub_Event="push", Content_Type="application/x-www-form-urlencoded"), ["content_types: [json, form]"]),
+    (inbound(Linear_Signature="00", Content_Type="application/x-www-form-urlencoded"), ["content_types: [json, form]"]),
     (inbound(X_Slack_Signature="v0=0", Content_Type="application/x-www-form-urlencoded"), ["preset: slack"]), (inbound(body=b"\xff\xfe"), ["verify: none"]),
 ])
 def test_blocks(tmp_path, request_, lines):

@@ -32,6 +32,9 @@ def request(signature=SIGNED, at=str(AT), body=BODY, now=AT) -> InboundRequest:
 def test_the_published_vector_is_authentic():
     found = Frameio((b"another", SECRET), looks_up=True).examine(request())
     assert type(found) is Examined and (found.type, found.tasks, found.verdict.secret) == ("asset.label.updated", ("details",), 1)
+    seeds = Frameio(None, looks_up=True), b'{"event_type":"file.ready","resource":{"id":"f"}}'
+    assert seeds[0].examine(request(body=seeds[1])).tasks == ()         # of which account?
+    assert Frameio(None, looks_up=True, account="a").examine(request(body=seeds[1])).tasks == ("details",)
     assert Frameio((SECRET,)).examine(request(signature=SIGNED.upper().replace("V0", "v0"))).tasks == ()
 
 

@@ -14,7 +14,7 @@ from hookserver.core.requests import InboundRequest
 from hookserver.core.schemes.signature import SignatureScheme
 from hookserver.providers.generic import Generic, type_text
 from hookserver.providers.presets import PRESETS, parsed
-from hookserver.providers.receiver import Examined, Unfit
+from hookserver.providers.receiver import Examined, Unfit, key_of
 
 SECRET, OLD = b"your-shared-secret-key", b"the-one-before-it"
 DONE = json.dumps({"job_id": "365a09ce-5416-49b5-8471-d6aad042761c", "status": "completed", "timestamp": "2025-08-06T11:30:00Z",
@@ -114,6 +114,11 @@ def test_types_are_one_short_line(value, text):
 def test_no_request_raises(body, headers):
     assert type(ask(preset(), body, *headers)) in (Examined, Unfit)
     assert type(ask(Generic(scheme=None, event_type=parsed(["payload.a[0]"]), key=parsed(["header.x-id"])), body, *headers)) in (Examined, Unfit)
+
+
+@given(st.lists(st.text(max_size=9) | st.text(st.characters(max_codepoint=127), max_size=9) | st.integers() | st.none() | st.booleans(), max_size=4))
+def test_a_key_is_what_the_encoder_writes(parts):
+    assert key_of(parts) == json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
 
 def test_no_secret_in_its_text():

@@ -208,6 +208,10 @@ def test_twilio_signs_its_address_and_the_form():
     order = b"&".join(sorted(form.split(b"&"), reverse=True))
     assert type(call(order)) is Examined and call(form + b"&x=").code == "signature_mismatch"
     assert type(call(query="", url="https://mycompany.com/myapp.php?foo=1&bar=2")) is Examined     # where a proxy has taken the query away
+    asked = "https://mycompany.com/myapp.php?foo=1&bar=2"      # as configured: nothing of the form can be moved behind it
+    assert type(call(url=asked)) is Examined
+    moved = call(form.partition(b"&")[2], query="foo=1&bar=2CallSidCA1234567890ABCDE", url=asked)
+    assert type(moved) is Unfit
     for wrong in ({"url": "http://mycompany.com/myapp.php"}, {"query": "foo=1"}, {"body": form.replace(b"1234", b"1235", 1)},
                   {"Content-Type": "application/json"}, {"X-Twilio-Signature": "RSOYDt4T1cUTdK1PDd93/VVr8B9="}):
         assert call(**wrong).code == "signature_mismatch", wrong

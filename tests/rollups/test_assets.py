@@ -143,6 +143,19 @@ def test_any_shape_is_folded(body):
     assert wall.assets.heard["review"].total == 1
 
 
+odd = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["file", "comment", "file.ready", "approved"]),
+                   lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
+                       ["type", "event_type", "name", "resource", "id", "status", "review_status", "label", "account", "user", "text", "team", "action_id"]), inner), max_leaves=12)
+
+
+@FEW
+@given(odd)
+def test_whatever_comes_is_folded(value):
+    wall = Wall()
+    wall.write(event(body=json.dumps(value).encode(), source="review", provider="frameio"))
+    assert wall.assets.heard["review"].total == 1
+
+
 steps = st.lists(st.tuples(st.sampled_from(["file.upload.completed", "file.ready", "file.updated", "comment.created", "status", "review", "look", "told"]),
                            st.integers(0, 2), st.sampled_from(["approved", "rejected", "needs_review", "ready", "processing", "none", ""])), max_size=30)
 

@@ -35,7 +35,8 @@ def handed_in(path: str = PATH, **members) -> bytes:
 
 
 @pytest.mark.parametrize("line,song", [
-    (told(song="s1"), "s1"), (told(song=7), None), (told("asset.status", song="s1"), None), (handed_in(song="s2"), "s2"), (handed_in("/elsewhere", song="s2"), None)])
+    (told(song="s1"), "s1"), (told(song=7), None), (told("asset.status", song="s1"), None), (handed_in(song="s2"), "s2"), (handed_in("/elsewhere", song="s2"), None),
+    (handed_in("/elsewhere", file_id="F", results=["x" * 100_000]), "F"), (handed_in("/elsewhere", file_id=7), None)])
 def test_an_event_names_its_song(line, song):
     assert song_of(decode(line)) == song
 

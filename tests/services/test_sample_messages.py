@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from hookserver.cli import main
+from hookserver.cli.words import UsageError, build_parser
 from hookserver.providers.generic import UNTYPED
 from hookserver.providers.presets import PRESETS
 from hookserver.providers.samples.catalogue import MAKERS
@@ -94,3 +96,17 @@ def test_a_source_whose_secret_is_not_made_says_so(tmp_path):
     for source in conf.sources.values():
         with pytest.raises(Unsendable, match="is not made yet"):
             sample_messages(conf, source)
+
+
+def test_the_command_posts_them_and_tells_what_came_of_it(server, tmp_path, capsys):
+    (tmp_path / "key").write_bytes(PRIVATE["discord"])
+
+    def send(source: str, *words: str) -> int:
+        return main(["send", source, "-c", str(server.config.file), "--url", server.app.url, "--count", "4", *words])
+
+    assert [send("github"), send("scans", "--bad-signature"), send("discord", "--key", str(tmp_path / "key"))] == [0, 0, 0]
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("answers")] == ["answers  200: 4", "answers  401: 4", "answers  200: 4"]
+    for words, complaint in ((["discord"], "--key"), (["discord", "--key", str(tmp_path / "none")], "No such file"), (["nobody"], "it has")):
+        with pytest.raises(UsageError, match=complaint):
+            args = build_parser().parse_args(["send", *words, "-c", str(server.config.file), "--url", server.app.url])
+            args.run(args)

@@ -1,14 +1,19 @@
 """``check --since``: what a changed configuration would have done to recorded traffic."""
 
 import asyncio
+import hmac
 import json
 
 import pytest
 
+from hookserver import config
 from hookserver.cli import main
-from hookserver.core.records import event_draft
+from hookserver.core.records import decode, event_draft
+from hookserver.services.reception import Reception
+from hookserver.services.trial import Trial
 from hookserver.store.log import Log
 
+from tests.core.schemes.papers import TOPIC, notification
 from tests.running import Running, write_conf
 
 CONF = """\
@@ -112,3 +117,26 @@ def test_what_cannot_be_tried(home, capsys, monkeypatch, words, code):
     monkeypatch.chdir(home)
     assert main(["check", "-c", "new.yaml", *words]) == code
     assert len(json.dumps(capsys.readouterr().err)) > 10
+
+
+def test_what_was_replayed_long_after_its_time_and_what_needs_a_certificate_cannot_be_told(tmp_path):
+    (tmp_path / "new.yaml").write_text(f"""
+sources:
+  slack: {{type: generic, verify: {{preset: slack, secrets: [a-secret-of-slack]}}}}
+  alerts: {{type: generic, verify: {{preset: sns, secrets: ["{TOPIC}"]}}}}
+""")
+    trial = Trial(Reception(config.load(tmp_path / "new.yaml", env={})))
+
+    def happened(source, body, headers=(), **checks):
+        draft = event_draft(source=source, provider="generic", type="event", method="POST", path=f"/hooks/{source}", client="203.0.113.9",
+                            headers=[("Content-Type", "application/json"), *headers], body=body, is_json=True, checks={"signature": "fine"} | checks)
+        line = draft.line(1, 1, 1_700_000_000_000, "abc")
+        trial.event(decode(line), line)
+    mark = hmac.new(b"a-secret-of-slack", b"v0:1699990000:{}", "sha256").hexdigest()
+    signed = [("X-Slack-Signature", f"v0={mark}"), ("X-Slack-Request-Timestamp", "1699990000")]
+    happened("slack", b"{}", signed)
+    happened("slack", b"{}", signed, replay="refused before as rej_1")
+    happened("slack", b"[]", signed, replay="refused before as rej_2")
+    assert (trial.tallies["slack"].refused, trial.tallies["slack"].unknown) == (2, 1)
+    happened("alerts", json.dumps(notification()).encode())
+    assert (trial.tallies["alerts"].refused, trial.tallies["alerts"].unknown) == (0, 1)

@@ -201,6 +201,7 @@ def test_one_that_is_gone_is_disabled_and_the_others_are_told_of_it(house):
     assert (seen["to"], seen["to_today"], seen["curl"]) == (["team"], ["team"], None)
     assert [check["check"] for check in seen["checks"]] == ["made", "stored"]
     assert [(verdict["place"], verdict["matched"]) for verdict in seen["routes"]][-1] == ("notify", True)
+    assert [(one["type"], one["url"], one["total"]) for one in house.admin.get("/api/overview").json["sources"] if one["name"] == "hookserver"] == [("itself", None, 1)]
     assert house.admin.post("/api/replay", {"what": "events", "id": told["id"], "dry_run": True}).json["to"] == {"team": 1}
 
 

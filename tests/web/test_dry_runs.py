@@ -22,6 +22,7 @@ sources:
     drop: {{type: ping}}
     limits: {{rate: 1/h, body: 1KiB}}
   office: {{type: generic, verify: none, allow_ips: [192.0.2.0/24], content_types: form, event_type: payload.e}}
+  scans: {{type: acrcloud, callback_token: "0123456789abcdefghij"}}
   calls: {{type: agora, apps: {{demo: {{secrets: ["{secret}"]}}}}}}
 destinations:
   ci: {{type: http, url: "http://127.0.0.1:9/in"}}
@@ -87,8 +88,15 @@ def test_what_would_not_become_an_event(running, path, value, changes, outcome, 
     assert [check["ok"] for check in found["checks"]].count(False) == 1
 
 
+def test_a_path_that_ends_with_a_token(running):
+    for token, outcome in (("0123456789abcdefghij", "accepted"), ("another-0123456789ab", "refused")):
+        found = asked(running, f"/acrcloud/webhook/file-scanning/{token}?dry_run=1", b'{"file_id": "f", "state": 1, "cid": 5}', Content_Type="application/json")
+        assert (found["source"], found["outcome"]) == ("scans", outcome)
+
+
 def test_an_address_that_is_not_on_the_list_does_not_end_it(running):
-    found = asked(running, "/hooks/office?dry_run=1", b"e=moved&e2=%26", Content_Type="application/x-www-form-urlencoded")
+    found = asked(running, "/hooks/office?dry_run=1", b"e=moved&e2=%26", Content_Type="application/x-www-form-urlencoded",
+                  X_Forwarded_For="192.0.2.1", X_Real_IP="192.0.2.1")      # hearsay: no proxy is trusted here
     assert (found["outcome"], found["cause"], found["answer"]["status"]) == ("refused", "address_denied", 403)
     assert (found["type"], found["fields"], found["to"]) == ("moved", {"e": "moved", "e2": "&"}, ["ci"])
     told = {check["check"]: (check["ok"], check["detail"]) for check in found["checks"]}
@@ -101,11 +109,24 @@ def test_a_body_that_is_too_large_is_refused_and_not_kept(running):
         assert (answer.status, answer.code) == (413, "too_large")
 
 
+def test_whatever_comes_is_told_as_json(running):
+    bodies = [b"", b"\x00\xff", b"{", b"[" * 300, b'{"event": "\\ud800"}', b"1e999", b"null", b'{"id": NaN}', b"=&=%ff", b'{"event": {"a": []}, "id": [1]}']
+    client = running.client(running.token)
+    for path in ("/hooks/shop", "/hooks/office", "/demo/webhooks", "/hooks/%00", "/hooks/../x", "/hooks/" + "x" * 3000, "/acrcloud/webhook/file-scanning/%2e"):
+        for number, body in enumerate(bodies):
+            method = ("POST", "GET", "PUT", "BREW")[number % 4]
+            named = {"Content-Type": ("application/json", "x", "", "\xff;=")[number % 3], "X-Sig": "\xe9" * number, "Cookie": "a=\xff; =; hookserver_admin"}
+            answer = client.ask(method, f"{path}?%zz&dry_run=1&", body, **named)
+            assert answer.status == 200 or path[0:8] != "/hooks/s" and answer.status == 404, answer
+            assert answer.json.get("dry_run", True)
+
+
 def test_a_cookie_does_too(running):
     client = running.client()
     cookie = client.post("/api/login", {"token": running.token}).headers["set-cookie"].partition(";")[0]
     body, headers = signed({"event": "sold"})
-    assert client.ask("POST", "/hooks/shop?dry_run=1", body, **headers, Cookie=cookie).json["outcome"] == "accepted"
+    for more in ({}, {"Authorization": "Bearer of.the.sender"}, {"Authorization": "Basic dTpw"}):
+        assert client.ask("POST", "/hooks/shop?dry_run=1", body, **headers, **more, Cookie=cookie).json["outcome"] == "accepted"
 
 
 def test_without_the_token_the_parameter_is_the_senders_own(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from hookserver.rollups import assets as rollup
 from hookserver.services.frameio_house import FrameioHouse
 from hookserver.services.frameio_simulator import FrameioSimulator
+from hookserver.services.rebuild import compare
 from tests.running import Running, write_conf
 
 SECRET = "frameio secret for tests"
@@ -154,6 +155,7 @@ def world(tmp_path_factory):
     running = Running(write_conf(tmp_path_factory.mktemp("details"), text=API.replace("API", simulator.url)))
     yield running, simulator
     running.stop()
+    assert not compare(running.data).wrong      # after all that was looked up and told
     simulator.close()
 
 

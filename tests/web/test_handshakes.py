@@ -18,6 +18,7 @@ sources:
   meta: {{type: generic, verify: {{preset: meta, secrets: ["{secret}"], token: [canary-token-of-a-sender]}}}}
   graph: {{type: generic, verify: {{preset: graph, secrets: ["{secret}"]}}}}
   gitlab: {{type: generic, verify: {{preset: gitlab, secrets: [canary-token-of-a-sender]}}}}
+  xero: {{type: generic, verify: {{preset: xero, secrets: ["{secret}"]}}}}
   square: {{type: generic, path: /sq, verify: {{preset: square, secrets: ["{secret}"]}}}}
   own:
     type: generic
@@ -52,6 +53,10 @@ def test_handshakes_and_tokens(tmp_path):
         assert client.ask("POST", f"/hooks/own?token={CANARY}", b'{"type":"event"}').status == 200
         mark = b64encode(hmac.digest(SECRET, b"https://hooks.example.com/sq{}", "sha256")).decode()
         assert client.ask("POST", "/sq", b"{}", x_square_hmacsha256_signature=mark).status == 200
+        for key, answer in ((SECRET, (200, b"")), (b"another", (401, b""))):    # "intent to receive": no body, whatever comes of it
+            mark = b64encode(hmac.digest(key, b'{"events":[]}', "sha256")).decode()
+            found = client.ask("POST", "/hooks/xero", b'{"events":[]}', x_xero_signature=mark)
+            assert (found.status, found.body) == answer
         kept = [line for line in running.lines() if line["kind"] == "event.received"]
         assert [(one["source"], one["type"]) for one in kept] == [
             ("slack", "event"), ("graph", "event"), ("gitlab", "Push Hook"), ("own", "event"), ("square", "event")]

@@ -157,8 +157,11 @@ def test_quota_space_and_disk_are_told_as_503(server, client, monkeypatch):
     uploads.stored["waiting.mp3"] = (4 << 20, 0)
     try:
         assert (reply := upload(client, b"x" * (2 << 20))).status == 503 and reply.code == "overloaded"
+        uploads.stored["more.mp3"] = (1 << 20, 0)
+        assert [line for line in client.get("/health").json["warnings"] if "wait for their way to ACRCloud; source scans" in line]
+        assert b"hookserver_uploads_bytes " in client.get("/metrics").body
     finally:
-        del uploads.stored["waiting.mp3"]
+        del uploads.stored["waiting.mp3"], uploads.stored["more.mp3"]
     monkeypatch.setattr(uploads, "min_free", 1 << 60)
     assert (reply := upload(client, b"x" * 10)).status == 503 and reply.code == "store_unavailable"
     monkeypatch.undo()

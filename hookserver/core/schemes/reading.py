@@ -26,9 +26,14 @@ class Reading:
 
     @property
     def url(self) -> str:
-        """The address that the sender signed: the public one, with the query of this request where it has one."""
+        """The address that the sender signed: the public one, with the query of this request where it has one.
+
+        What is configured with a query has to begin with that one, up to a parameter's end: else a part of what is signed behind the
+        address could be moved into it.
+        """
+        address, _, own = self.base.partition("?")
         query = self.request.query
-        return f"{self.base.partition('?')[0]}?{query}" if query else self.base
+        return f"{address}?{query}" if query and (not own or f"{query}&".startswith(f"{own}&")) else self.base
 
     @property
     def value(self) -> object:
@@ -48,13 +53,10 @@ class Reading:
 
     def find(self, field: Field) -> object:
         """What stands in a header, a parameter of the query or the payload; ``ABSENT`` when it is not there."""
-        if field.root == "header":
-            found = self.request.header(field.steps[0])
-            return ABSENT if found is None else found
-        if field.root == "query":
-            found = self.parameter(field.steps[0])
-            return ABSENT if found is None else found
-        return walk(self.value, field.steps)
+        if field.root == "payload":
+            return walk(self.value, field.steps)
+        found = self.request.header(field.steps[0]) if field.root == "header" else self.parameter(field.steps[0])
+        return ABSENT if found is None else found
 
     def text(self, field: Field) -> str | None:
         """The same as text: a whole number as its digits; None for what is not there or is no text."""

@@ -3,6 +3,7 @@
 import { ApiError } from "../api.js";
 import { fill, h, sent } from "../dom.js";
 import { bytes } from "../format.js";
+import { choice } from "./controls.js";
 import { announce, copyButton } from "./copy.js";
 import { icon } from "./icons.js";
 import { errorBox } from "./states.js";
@@ -21,13 +22,13 @@ export function dropzone(page, kept) {
   const input = h("input", { type: "file", multiple: true, accept: "audio/*,video/*,.mp3,.wav,.flac,.m4a,.ogg,.aac,.mp4", class: "visually-hidden", id: "song-files", onchange: () => { take(input.files); input.value = ""; } });
   const address = h("input", { type: "url", placeholder: "https://…", "aria-label": "Address of a song", required: true, autocomplete: "off", spellcheck: "false" });
   const problem = h("div");
-  const which = h("select", { "aria-label": "Source", onchange: () => { chosen = which.value; about(); } });
+  const which = choice("Source", [], "", (name) => { chosen = name; about(); });
   const words = h("p", { class: "small quiet" });
   const where = h("div");
   const list = h("div", { class: "up-list" });
   const form = h("form", { class: "by-link", onsubmit: byLink }, address, h("button", { class: "button" }, "Hand in"));
   const target = h("label", { class: "drop-target", for: "song-files" }, icon("upload"), h("span", null, h("b", null, "Drop songs here"), h("span", { class: "quiet" }, " or choose files")));
-  const root = h("section", { class: "card dropzone", "aria-label": "Hand in songs", hidden: true }, h("div", { class: "drop-row" }, target, input, h("div", { class: "drop-side" }, which, form, words)), problem, list, where);
+  const root = h("section", { class: "card dropzone", "aria-label": "Hand in songs", hidden: true }, h("div", { class: "drop-row" }, target, input, h("div", { class: "drop-side" }, which.root, form, words)), problem, list, where);
 
   const room = () => sources[chosen];
 
@@ -51,7 +52,7 @@ export function dropzone(page, kept) {
 
   function about() {
     const now = room();
-    which.hidden = Object.keys(sources).length < 2;
+    which.root.hidden = Object.keys(sources).length < 2;
     target.classList.toggle("off", !now.ready);
     for (const part of [input, address, form.lastChild]) part.disabled = !now.ready;
     fill(words, now.ready ? `Up to ${bytes(now.largest)} each. ACRCloud fetches an address itself.` : "This source has no token and no container: nothing can be handed in, callbacks are taken all the same.");
@@ -81,8 +82,7 @@ export function dropzone(page, kept) {
     use(found) {
       sources = found;
       chosen = sources[chosen] ? chosen : Object.keys(sources).find((name) => sources[name].ready) ?? Object.keys(sources)[0];
-      fill(which, Object.keys(sources).map((name) => h("option", { value: name }, name)));
-      which.value = chosen;
+      which.set(chosen, Object.keys(sources).map((name) => [name, name]));
       root.hidden = false;
       about();
     },

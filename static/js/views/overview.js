@@ -31,7 +31,8 @@ function storeFacts({ store, rejections, sources }) {
     fact("Free space", bytes(store.free), { note: store.min_free === undefined ? null : `stops at ${bytes(store.min_free) ?? "–"}`, why: "The file system did not say",
       tone: typeof store.free === "number" && store.free < store.min_free * 2 ? "warn" : "" }),
     fact("Sync, median", millis(sync?.p50), { note: ["p99 ", value(millis(sync?.p99), "Nothing was written yet")], why: "Nothing was written yet" }),
-    fact("Refused, last hour", count(rejections.last_hour), { note: h("a", { href: link(["rejections"]) }, "Look at them") }));
+    fact("Refused, last hour", count(rejections.last_hour), {
+      note: [h("a", { href: link(["rejections"]) }, "Look at them"), rejections.by_cause?.unmatched ? [" · ", h("a", { href: link(["inbox"]) }, "Inbox")] : null] }));
 }
 
 const slotOf = (at, step, values) => ({ at, head: `${shortClock(at)} to ${shortClock(at + step)}`, label: shortClock(at), values });

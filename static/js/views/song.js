@@ -28,8 +28,9 @@ function verdictCard(song, thresholds) {
   if (song.status === "failed") return h("div", { class: "why" }, icon("alert"), h("div", null, h("p", { class: "strong" }, "The song could not be analysed"), h("p", null, sent(song.reason ?? "The reason is not known."))));
   if (isRunning(song)) return h("div", { class: "verdict-card running" }, icon("songs"), h("div", null, h("p", { class: "strong" }, STATES[song.status][2]), h("p", { class: "soft" }, progressText(song))));
   const [words, sign] = song.status === "no_results" ? ["Nothing was found in this song.", "done"] : SPOKEN[song.verdict] ?? ["There is no verdict.", "dash"];
+  const machine = !Object.keys(song.facts.tops).length && song.facts.ai !== null && song.verdict !== "clear";
   return h("div", { class: `verdict-card ${VERDICTS[song.verdict]?.[1] ?? ""}` }, icon(sign), h("div", null,
-    h("p", { class: "strong" }, words),
+    h("p", { class: "strong" }, machine ? "This song seems to be made by a machine." : words),
     song.reasons.length ? h("ul", { class: "reasons" }, song.reasons.map((reason) => h("li", null, sent(reason)))) : null,
     thresholds ? h("p", { class: "tiny quiet" }, `A score from ${count(thresholds.match)} is a match, from ${count(thresholds.review)} it is to be reviewed; made by a machine: from ${percent(thresholds.ai_match)} and ${percent(thresholds.ai_review)}.`) : null));
 }
@@ -48,7 +49,7 @@ function headline(song) {
   return facts(
     fact("Length", clock(song.duration), { why: "Not known yet", note: song.size ? bytes(song.size) : null }),
     fact("Matches", known ? count(Object.entries(counts).reduce((sum, [kind, number]) => sum + (kind === "ai_detection" ? 0 : number), 0)) : null, { why: "Not known yet", note: countText({ ...counts, ai_detection: 0 }) || null }),
-    fact("Highest score", scores.length ? count(Math.max(...scores)) : null, { why: "No match has a score", note: "of 100" }),
+    fact("Highest score", scores.length ? count(Math.max(...scores)) : null, { why: "No match has a score", note: scores.length ? "of 100" : null }),
     fact("Made by a machine", percent(ai), { why: "It was not looked for, or nothing was said", tone: ai !== null && ai >= 0.5 ? "warn" : "" }));
 }
 
@@ -122,7 +123,7 @@ export function showSong(page) {
         song.file ? actButton("Ask ACRCloud again", { name: "retry", class: "", key: "ask", run: async () => { await post(`${address(id)}/results`); soon(); return "ACRCloud is being asked"; } }) : null);
       refill(body, verdictCard(song, report?.thresholds), way(song), headline(song),
         report ? songLine(song, report) : null,
-        h("div", { class: "columns event-page song-page" }, h("div", { class: "stack" }, report ? [table(report), machines(report)] : null), h("div", { class: "stack" }, summary(song))));
+        report && (report.matches.length || report.ai.length) ? h("div", { class: "columns event-page song-page" }, h("div", { class: "stack" }, table(report), machines(report)), h("div", { class: "stack" }, summary(song))) : h("div", { class: "song-alone" }, summary(song)));
       return body.isConnected ? undefined : body;
     },
   });
