@@ -32,14 +32,12 @@ from hookserver.providers.agora_names import mappings
 from hookserver.services import journal
 from hookserver.services.announcer import Announcer
 from hookserver.services.asset_desk import AssetDesk
-from hookserver.services.asset_rows import AssetRows
 from hookserver.services.background import Background, LoopLag
 from hookserver.services.channels import Channels
 from hookserver.services.frameio_house import EVERY as LOOK_EVERY
 from hookserver.services.frameio_house import FrameioHouse
 from hookserver.services.feed_desk import FeedDesk
 from hookserver.services.feeds import FeedHouse
-from hookserver.services.file_rows import FileRows
 from hookserver.services.inbox import Inbox
 from hookserver.services.intake import Intake
 from hookserver.services.job_house import JobHouse
@@ -204,7 +202,7 @@ class App:
         self.bodies = ThreadPoolExecutor(2, "bodies")
         self.intake = Intake(config, storage=self.log, dedup=self.dedup, rejections=self.rejections, clock=self.clock,
                              threads=self.bodies, read=self.reader.read, certificates=senders.certificates, recall=self.feeds.seq_of)
-        self.asset_desk = AssetDesk(config, lambda: self.projection.meanings["assets"], AssetRows(lambda: self.projection.files), append=self.log.append)
+        self.asset_desk = AssetDesk(config, lambda: self.projection.meanings["assets"], lambda: self.projection.files, append=self.log.append)
         self.own_list = self._own_list()
         self.tunnel = TunnelHouse(config, use=self.intake.reception.add_secret, clock=self.clock)
         self.announcer = Announcer(lambda: self.projection.folds.announcements, append=self.log.append, routing=self.intake.reception.routing,
@@ -251,7 +249,7 @@ class App:
             asset_desk=self.asset_desk,
             webhook_status=WebhookStatus(config, lambda: self.projection.meanings["assets"], takes=lambda: self.log.status == "ok", base=base,
                                          tunnel=self.tunnel.info),
-            feeds=FeedDesk(config, self.feeds, lambda: self.projection.meanings["files"], FileRows(lambda: self.projection.files), append=self.log.append,
+            feeds=FeedDesk(config, self.feeds, lambda: self.projection.meanings["files"], lambda: self.projection.files, append=self.log.append,
                            clock=self.clock),
             own_list=self.own_list,
             uploads=self.uploads,

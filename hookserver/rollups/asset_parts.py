@@ -58,6 +58,9 @@ class AssetRow(msgspec.Struct, gc=False):
     asset: Asset
 
 
+decode_row = msgspec.json.Decoder(AssetRow).decode
+
+
 def row_start(source: str, asset_id: str) -> bytes:
     """What stands in the row of this asset and of no other one."""
     return b'"asset":' + msgspec.json.encode({"source": source, "id": asset_id})[:-1] + b","

@@ -16,9 +16,10 @@ from hookserver.core.asset_words import LABELS, label_of, sentence
 from hookserver.core.records import Draft
 from hookserver.core.tasks import made_draft, task_id
 from hookserver.errors import Refused
-from hookserver.rollups.asset_parts import Asset, Moment
-from hookserver.rollups.assets import LOOK, STATUS, Assets
-from hookserver.services.asset_rows import TOP, AssetRows, Place
+from hookserver.rollups.asset_parts import Asset, Moment, decode_row, row_start
+from hookserver.rollups.assets import LOOK, NAME, STATUS, Assets
+from hookserver.services.old_rows import TOP, OldRows, Place
+from hookserver.store.rollup_files import RollupFiles
 
 UNKNOWN = Status("", "UNKNOWN")
 IN_LISTS = ("source", "id", "kind", "name", "project", "word", "changed_at", "last_at", "events", "comments", "deleted")
@@ -26,12 +27,13 @@ SHOWN = tuple(name for name in Asset.__struct_fields__ if name not in ("history"
 
 
 class AssetDesk:
-    """``fold()`` gives the assets fold of now, ``rows`` finds older ones. ``append`` is the log's."""
+    """``fold()`` gives the assets fold of now, ``files()`` the rows of now, with older ones. ``append`` is the log's."""
 
-    def __init__(self, config: Config, fold: Callable[[], Assets], rows: AssetRows, *, append: Callable[[Draft], Awaitable]):
+    def __init__(self, config: Config, fold: Callable[[], Assets], files: Callable[[], RollupFiles], *, append: Callable[[Draft], Awaitable]):
         self._sources: Mapping[str, FrameioSource] = {
             source.name: source for source in config.sources.values() if isinstance(source, FrameioSource)}
-        self._fold, self._rows, self._append = fold, rows, append
+        self._fold, self._append = fold, append
+        self._rows = OldRows(NAME, decode_row, files, same=lambda row: (row.asset.source, row.asset.id))
 
     # -- asking --------------------------------------------------------------------------------------
 
@@ -63,13 +65,19 @@ class AssetDesk:
             rows, place = [], TOP if first is not None else Place.read(cursor)
         known = self._fold().live
         older, after = await asyncio.to_thread(
-            self._rows.page, limit=limit - len(rows), place=place, accept=lambda asset: (asset.source, asset.id) not in known and accept(asset))
-        return rows + older, None if after is None else str(after)
+            self._rows.page, limit=limit - len(rows), place=place,
+            accept=lambda row: (row.asset.source, row.asset.id) not in known and accept(row.asset))
+        return rows + [row.asset for row in older], None if after is None else str(after)
+
+    async def _old(self, source: str, asset_id: str) -> Asset | None:
+        """An asset as it was when it left the memory."""
+        row = await asyncio.to_thread(self._rows.find, row_start(source, asset_id))
+        return None if row is None else row.asset
 
     async def one(self, source: str, asset_id: str) -> dict:
         """An asset with its history, which goes on with the one it had before it was not heard of for long. Raises Refused (not_found)."""
         asset = self._fold().live.get((source, asset_id))
-        before = await asyncio.to_thread(self._rows.find, source, asset_id)
+        before = await self._old(source, asset_id)
         if asset is None and before is None:
             raise Refused("not_found", "There is no asset with this id.")
         history = [moment for known in (asset, before) if known is not None for moment in reversed(known.history)]
@@ -86,7 +94,7 @@ class AssetDesk:
 
     async def look(self, source: str, asset_id: str) -> dict:
         """Look an asset up once more. Raises Refused (not_found, conflict), StorageUnavailable."""
-        asset = self._fold().live.get((source, asset_id)) or await asyncio.to_thread(self._rows.find, source, asset_id)
+        asset = self._fold().live.get((source, asset_id)) or await self._old(source, asset_id)
         if asset is None:
             raise Refused("not_found", "There is no asset with this id.")
         if not self._looks_up(source) or not asset.last_event:

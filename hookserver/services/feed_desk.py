@@ -14,10 +14,10 @@ from hookserver.core.guard import parse_url
 from hookserver.core.records import Draft, iso_ms
 from hookserver.core.tasks import made_draft, task_id
 from hookserver.errors import Refused
-from hookserver.rollups.files import PAUSED, STATES, WAITING, WORK, File, Files
-from hookserver.services.asset_rows import TOP, Place
+from hookserver.rollups.files import NAME, PAUSED, STATES, WAITING, WORK, File, Files, decode_row
 from hookserver.services.feeds import FeedHouse
-from hookserver.services.file_rows import FileRows
+from hookserver.services.old_rows import TOP, OldRows, Place
+from hookserver.store.rollup_files import RollupFiles
 
 RUNNING = "running"     # waiting, and an attempt is being made
 FILE_STATES = (RUNNING, *STATES)
@@ -25,11 +25,12 @@ OFF = "Webhook monitoring is active"    # what the seed says of its former sourc
 
 
 class FeedDesk:
-    """``fold()`` gives the files fold of now, ``rows`` finds older ones. ``append`` is the log's, ``clock`` gives Unix ms."""
+    """``fold()`` gives the files fold of now, ``files()`` the rows of now, with older ones. ``append`` is the log's, ``clock`` gives Unix ms."""
 
-    def __init__(self, config: Config, house: FeedHouse, fold: Callable[[], Files], rows: FileRows, *, append: Callable[[Draft], Awaitable],
+    def __init__(self, config: Config, house: FeedHouse, fold: Callable[[], Files], files: Callable[[], RollupFiles], *, append: Callable[[Draft], Awaitable],
                  clock: Callable[[], int]):
-        self._feeds, self._house, self._fold, self._rows, self._append, self._clock = config.feeds, house, fold, rows, append, clock
+        self._feeds, self._house, self._fold, self._append, self._clock = config.feeds, house, fold, append, clock
+        self._rows = OldRows(NAME, decode_row, files, same=lambda file: file.event)
 
     # -- feeds -------------------------------------------------------------------------------------
 

@@ -6,9 +6,8 @@ Rows lie in a file for each UTC day on which jobs were accepted, in the order in
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -16,15 +15,12 @@ from hookserver.errors import Refused
 from hookserver.providers import jobs as provider
 from hookserver.rollups.entry import DAY, day_of
 from hookserver.rollups.jobs import NAME, Job, JobRow, Jobs, decode_row, partition, row_of
+from hookserver.services.old_rows import TOP, OldRows, Place
 from hookserver.store.rollup_files import RollupFiles
 
-CHUNK = 256 * 1024      # bytes read at a time, from the end of a file to its beginning
-BUDGET = 0.4            # seconds that one page may read
-LOOK = 256              # rows between two looks at the clock
 RUNNING = 500           # jobs that run in one page, at most
 WAITING = 32            # questions about jobs that nobody in memory knows, at the same time
 
-_CURSOR = re.compile(r"(\d{4}-\d\d-\d\d)\.([1-9][0-9]{0,14})", re.ASCII)
 STATUSES = (provider.ACCEPTED, provider.PROCESSING, provider.COMPLETED, provider.PARTIAL, provider.FAILED)
 
 
@@ -32,7 +28,7 @@ class JobRows:
     """``fold()`` and ``files()`` give the jobs fold and the rows of now; ``steady`` gives seconds."""
 
     def __init__(self, fold: Callable[[], Jobs], files: Callable[[], RollupFiles], steady: Callable[[], float] = time.monotonic):
-        self._fold, self._files, self._steady = fold, files, steady
+        self._fold, self._files, self._rows = fold, files, OldRows(NAME, decode_row, files, steady)
         # Anybody may ask for any id: so one thread, and a queue that ends somewhere.
         self._thread = ThreadPoolExecutor(1, "jobs")
         self._waiting = 0
@@ -67,35 +63,19 @@ class JobRows:
         ``cursor``: the second of another answer, which may be shorter than ``limit`` when there was much to look through.
         Raises Refused (bad_parameter, overloaded).
         """
-        place = None if cursor is None else _CURSOR.fullmatch(cursor)
-        if cursor is not None and place is None:
-            raise Refused("bad_parameter", "The parameter 'cursor' must be the 'next' of another page.")
+        place = TOP if cursor is None else Place.read(cursor)
         rows: list[JobRow] = []
-        if place is None:
+        if cursor is None:
             fitting = (row for job in reversed(list(self._fold().running.values())) if status in (None, (row := row_of(job)).status))
             rows = list(islice(fitting, RUNNING))
         if status in (provider.ACCEPTED, provider.PROCESSING):
             return rows, None
-        day, below = (place[1], int(place[2])) if place else (None, None)
-        ended, after = await self._in_thread(self._ended, status, limit, day, below)
+        ended, after = await self._in_thread(self._ended, status, limit, place)
         return rows + ended, after
 
-    def _ended(self, status: str | None, limit: int, last: str | None, below: int | None) -> tuple[list[JobRow], str | None]:
-        files, found, looked_at, deadline = self._files(), [], 0, self._steady() + BUDGET
-        for name in reversed(files.names(f"{NAME}/{provider.NAME}/")):
-            day = name.rpartition("/")[2]
-            if last is not None and day > last:
-                continue
-            for line in lines_back(files, name):
-                row = decode_row(line)
-                if day == last and row.seq >= below:
-                    continue
-                if status in (None, row.status):
-                    found.append(row)
-                looked_at += 1
-                if len(found) == limit or looked_at % LOOK == 0 and self._steady() > deadline:
-                    return found, f"{day}.{row.seq}"
-        return found, None
+    def _ended(self, status: str | None, limit: int, place: Place) -> tuple[list[JobRow], str | None]:
+        rows, after = self._rows.page(limit=limit, place=place, accept=lambda row: status in (None, row.status))
+        return rows, None if after is None else str(after)
 
     async def _in_thread(self, work: Callable, *arguments):
         if self._waiting >= WAITING:
@@ -109,14 +89,3 @@ class JobRows:
     def close(self) -> None:
         """End the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-
-def lines_back(files: RollupFiles, name: str) -> Iterator[bytes]:
-    """The lines of a file from its end to its beginning."""
-    end, rest = files.extent(name)[0], b""
-    while end > 0:
-        start = max(0, end - CHUNK)
-        data = files.read(name, start, end - start) + rest
-        first = data.find(b"\n") + 1 if start else 0
-        rest, end = data[:first], start
-        yield from (line for line in reversed(data[first:].split(b"\n")) if line)
