@@ -288,7 +288,7 @@ def test_demo_lives_and_cleans_up(tmp_path):
                     and any(asset["name"] for asset in get("assets")["assets"])
                     and {"analyzed", "no_results", "failed"} <= {song["status"] for song in get("songs")["songs"]}
                     and any(one["name"] == "team" and one["last_day"]["done"] for one in get("destinations")["destinations"]))
-        until(lively, seconds=25, what="life on every page")
+        until(lively, seconds=40, what="life on every page")
     finally:
         demo.send_signal(signal.SIGINT)
         assert demo.wait(15) == 0

@@ -144,6 +144,9 @@ def test_presets_and_schemes_of_ones_own(tmp_path):
     assert own.keys == (bytes(range(8)),)
     slack = verify('{preset: slack, secrets: ["12345678"]}', ", public_url: 'https://a.example/x?y=1', event_type: [header.X-A, payload.b]")
     assert [field.text for field in slack.event_type] == ["header.X-A", "payload.b"] and slack.public_url == "https://a.example/x?y=1"
+    for more, warned in (("", False), (", dedup: {window: 2d}", False), (", dedup: {window: 1h}", True)):
+        warnings = load(tmp_path, f"sources: {{s: {{type: generic, verify: {{preset: mailgun, secrets: ['12345678']}}{more}}}}}\n").warnings
+        assert any("signs no bodies" in warning for warning in warnings) is warned
     for preset in PRESETS:
         secret = {"discord": PUBLIC.hex(), "telnyx": b64encode(PUBLIC).decode(), "sendgrid": P256, "sns": "arn:aws:sns:eu-west-1:123456789012:alerts"}.get(preset, f"canary:{KEY.hex()}")
         secret = WHSEC if preset in ("standard", "svix", "gitlab-signed") else secret
@@ -263,6 +266,8 @@ BAD = [
     s("verify: {preset: github, scheme: token, secrets: ['12345678']}", ".verify.scheme", "preset github"),
     s("verify: {preset: github, signed: '{bdy}', secrets: ['12345678']}", ".verify.signed", "not known here"),
     s("verify: {scheme: hmac, header: X, signed: '{id}{body}', secrets: ['12345678']}", ".verify.id", "is missing"),
+    s("verify: {preset: slack, signed: 'v0:{timestamp}', secrets: ['12345678']}", ".verify.signed", "leaves the body out"),
+    s("verify: {preset: hubspot-v1, signed: '{body}', secrets: ['12345678']}", ".verify.signed", "must name {secret}"),
     s("verify: {scheme: hash, header: X, secrets: ['12345678']}", ".verify.signed", "must name {secret}"),
     s("verify: {scheme: hmac, header: X, signed: '{timestamp}{body}', secrets: ['12345678']}", ".verify.timestamp", "where it stands"),
     s("verify: {scheme: hmac, header: X, tolerance: 5m, secrets: ['12345678']}", ".verify.timestamp", "where the time stands"),

@@ -64,6 +64,7 @@ SERVICES = ("github", "gitlab", "stripe", "shopify", "slack", "zoom", "linear", 
 DISCORD = b"07" * 32    # its private key; nobody believes it anything but here
 JOBS = 1 / 25       # a second
 LOTS = 40           # of one job, at most
+LAST_CALL = 3.0     # seconds that each sender gets to end
 SHARE = 0.5         # of the rate, for the events of all other senders
 
 
@@ -75,11 +76,13 @@ def demo(args: argparse.Namespace) -> int:
         file.touch(mode=0o600)
         file.write_text(conf_text(args.port, receivers, frameio, files))
         conf = config.load(file, generate=True)
-        stop = threading.Event()
+        stop, threads = threading.Event(), []
         try:
-            return app.run(conf, announce=lambda url: begin(conf, url, receivers, frameio, args.rate, stop))
+            return app.run(conf, announce=lambda url: threads.extend(begin(conf, url, receivers, frameio, args.rate, stop)))
         finally:
             stop.set()
+            for thread in threads:      # none may write into a directory that is being removed
+                thread.join(LAST_CALL)
             receivers.close()
             frameio.close()
             files.close()
@@ -98,7 +101,7 @@ def public_key(private: bytes) -> str:
     return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private.decode())).public_key().public_bytes_raw().hex()
 
 
-def begin(conf: Config, dashboard: str, receivers: Receivers, frameio: FrameioSimulator, rate: float, stop: threading.Event) -> None:
+def begin(conf: Config, dashboard: str, receivers: Receivers, frameio: FrameioSimulator, rate: float, stop: threading.Event) -> list[threading.Thread]:
     """Say where to look, and let the senders begin."""
     print(f"Open {dashboard}\n"
           f"Calls are simulated, about {rate:g} events a second, and beside them a dozen other senders, films under review, songs that are\n"
@@ -111,10 +114,13 @@ def begin(conf: Config, dashboard: str, receivers: Receivers, frameio: FrameioSi
     url = dashboard.partition("/#")[0]
     orders = sample_jobs(conf.jobs.secrets[0], webhook_url=f"{receivers.url}/done", most=LOTS)
     home, token = conf.data.parent, (conf.data / "admin.token").read_text().strip()
-    threading.Thread(target=demo_traffic.songs, args=(url, token, home, stop), name="songs", daemon=True).start()
+    threads = [threading.Thread(target=demo_traffic.songs, args=(url, token, home, stop), name="songs", daemon=True)]
     for told in (demo_traffic.calls(conf, "calls", rate), demo_traffic.services(conf, {"discord": DISCORD}, SHARE * rate),
                  demo_traffic.reviews(conf.sources["review"], frameio), demo_traffic.strangers(), [(islice(orders, 2), None), (orders, JOBS)]):
-        threading.Thread(target=simulate, args=(url, told, stop), name="senders", daemon=True).start()
+        threads.append(threading.Thread(target=simulate, args=(url, told, stop), name="senders", daemon=True))
+    for thread in threads:
+        thread.start()
+    return threads
 
 
 def simulate(url: str, told: Told, stop: threading.Event) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from hookserver.config import acrcloud, frameio
@@ -14,6 +16,9 @@ from hookserver.config.terms_keys import TERMS, take_terms
 from hookserver.config.tree import Place
 from hookserver.config.values import RATE, SECRETS, TEXT, URL, choice, duration, number, size
 from hookserver.config.verify import VERIFY, Verify
+from hookserver.core.schemes.scheme import Scheme
+from hookserver.core.schemes.signature import SignatureScheme
+from hookserver.core.schemes.signed import CONTENT
 from hookserver.providers.presets import PRESETS, Preset, parsed
 
 WINDOW = 7 * 86_400   # seconds for which copies of an event are known
@@ -59,13 +64,22 @@ def _generic(name: str, values: dict, place: Place, context: Context) -> Generic
         context.warn(place, "takes unsigned requests (verify: none): anybody can send events")
         verify = Verify(None)
     preset = PRESETS.get(verify.preset) or Preset(None)
-    key, event_type = values["dedup"]["key"], values["event_type"]
+    key, event_type, window = values["dedup"]["key"], values["event_type"], values["dedup"]["window"] or WINDOW
+    _check_replays(verify.scheme, window, place, context)
     return GenericSource(
         name=name, path=values["path"] or f"/hooks/{name}", public_url=values["public_url"], scheme=verify.scheme, keys=verify.keys,
         preset=verify.preset, feed=values["feed"], handshakes=verify.handshakes, tokens=verify.tokens,
         event_type=parsed(preset.event_type) if event_type is None else event_type,
         key=parsed(preset.key) if key is None else key, reject_status=values["reject_status"] or preset.reject_status,
-        dedup_window=values["dedup"]["window"] or WINDOW, **values["limits"])
+        dedup_window=window, **values["limits"])
+
+
+def _check_replays(scheme: Scheme | None, window: float, place: Place, context: Context) -> None:
+    """Where the body is not signed, a signature that comes again is known by the key only."""
+    if not isinstance(scheme, SignatureScheme) or any(map(scheme.signed.names, CONTENT)):
+        return
+    if window < (math.inf if scheme.stamp is None or scheme.stamp.past is None else scheme.stamp.past):
+        context.warn(place, "forgets keys before a signature is too old: its sender signs no bodies, so anybody who has seen one can send it again with another body")
 
 
 SOURCE_LIMITS = Section({

@@ -149,7 +149,7 @@ SUCCESS = Section({
 
 TERMS: dict[str, Key] = {
     "methods": Key(METHODS, "", "HTTP methods that bring events; default: POST. Of a GET the query is the payload.", ("generic",)),
-    "content_types": Key(CONTENT_TYPES, "", "Content types that are taken: json, form, xml, any, or media types; default: application/json.", ("generic",)),
+    "content_types": Key(CONTENT_TYPES, "", "Content types that are taken: json, form, xml, any, or media types; default: json.", ("generic",)),
     "allow_ips": Key(ADDRESSES, "", "Addresses that may send, also as file:path of a list; others are answered 403. Default: all."),
     "drop": Key(WHEN, "", "Conditions, as in routes. What meets them is answered as a success, kept as a rejection, and no event."),
     "schema": Key(SCHEMA, "", "JSON Schema of the payload, or the path of a JSON file that holds it; what does not fit is answered 400. Default: none."),

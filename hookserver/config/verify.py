@@ -19,7 +19,7 @@ from hookserver.core.schemes.marks import Listed
 from hookserver.core.schemes.publickeys import PublicKeyScheme, pem_key
 from hookserver.core.schemes.scheme import Scheme
 from hookserver.core.schemes.signature import SignatureScheme
-from hookserver.core.schemes.signed import CONTENT, Signed, compile_signed
+from hookserver.core.schemes.signed import BODY, CONTENT, Signed, compile_signed
 from hookserver.core.schemes.stamps import Stamp
 from hookserver.core.schemes.standard import StandardScheme
 from hookserver.core.schemes.tokens import BasicScheme, TokenScheme
@@ -90,13 +90,16 @@ def _made(known: Scheme | None, name: str, said: dict, place: Place) -> Scheme:
     changes = _changes(known, said, place)
     if isinstance(known, StandardScheme):
         return known.within(changes.get("stamp", known.stamp))
+    if "signed" in changes:
+        _check_signed(name, changes["signed"], place)
     if known is not None:
         return msgspec.structs.replace(known, **changes)
     if "header" in keys and "field" not in changes:
         raise _at(place, "header").error("is missing", "the header that carries the signature; for another place, field: query.sig")
     if issubclass(kind, SignatureScheme):
         changes["method"] = name
-        _check_signed(name, changes.get("signed"), place)
+        if name == "hash" and "signed" not in changes:
+            _check_signed(name, BODY, place)
     return kind(**changes)
 
 
@@ -147,12 +150,12 @@ def _build_stamp(values: dict, place: Place, context: Context) -> dict:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _check_signed(name: str, signed: Signed | None, place: Place) -> None:
-    """That a scheme of one's own protects the body, and a plain hash holds the secret."""
+def _check_signed(name: str, signed: Signed, place: Place) -> None:
+    """That a text of one's own protects the body, and that of a plain hash holds the secret."""
     where = _at(place, "signed")
-    if name == "hash" and (signed is None or not signed.names("secret")):
+    if name == "hash" and not signed.names("secret"):
         raise where.error("must name {secret}: without it anybody can make the hash", 'for example "{secret}{body}"')
-    if signed is not None and not any(map(signed.names, CONTENT)):
+    if not any(map(signed.names, CONTENT)):
         raise where.error("leaves the body out, so that anybody could change it", "name {body}")
 
 

@@ -22,7 +22,7 @@ from hookserver.core.signatures import Verdict
 
 MAX_KEY = 256   # characters
 
-JSON_ONLY = frozenset({"application/json"})
+JSON_ONLY = frozenset({"application/json", "+json"})     # application/vnd.docker.distribution.events.v1+json is JSON, too
 
 _NAMES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null", dict: "object"}
 compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

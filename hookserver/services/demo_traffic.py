@@ -99,7 +99,7 @@ def songs(url: str, token: str, home: Path, stop: threading.Event) -> None:
             if stop.wait(1.0):
                 return
         finally:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def strangers() -> Told:

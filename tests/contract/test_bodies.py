@@ -49,6 +49,15 @@ def test_github_and_slack_may_send_forms(house: House):
         assert house.deliver(ROWS[name], sent._replace(body=body + b"&x=1")).status == 401
 
 
+def test_json_may_be_called_by_its_family(house: House):
+    """A type that ends in +json is JSON (RFC 6839); what is no JSON by its own word is refused before it is read."""
+    sender = ROWS["own-hex"]
+    for media, status in (("application/vnd.docker.distribution.events.v1+json", 200), ("application/cloudevents+json; charset=UTF-8", 200),
+                          ("Application/JSON;charset=utf-8", 200), ("application/jsonp", 415), ("text/html", 415), ("+json,text/html", 415)):
+        sent = house.sent(sender)
+        assert house.deliver(sender, sent._replace(headers=[*sent.headers, ("Content-Type", media)])).status == status, media
+
+
 @pytest.mark.parametrize("name", ["discord", "telnyx"])
 def test_an_ed25519_signature_is_written_in_one_way_only(house: House, name: str):
     """S and S + L fit the same message; only the smaller one is a signature (RFC 8032, 5.1.7)."""
