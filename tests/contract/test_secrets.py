@@ -119,7 +119,7 @@ def _pages(admin: Client) -> Iterator[str]:
     for row in _rejections(admin):
         yield f"/api/rejections/{row['id']}"
         yield f"/api/rejections/{row['id']}/raw"
-    for row in admin.get("/api/events?limit=50").json["events"]:
+    for row in admin.get("/api/events?limit=25").json["events"]:
         yield f"/api/events/{row['id']}"
         yield f"/api/events/{row['id']}/raw"
 
@@ -128,7 +128,7 @@ def _rejections(admin: Client) -> list[dict]:
     """Some of each cause."""
     causes = admin.get("/api/rejections?limit=1").json["by_cause"]
     assert {"signature_mismatch", "too_large", "method_not_allowed", "unmatched", "bad_timestamp", "timestamp_outside"} <= {*causes}
-    return [row for cause in causes for row in admin.get(f"/api/rejections?limit=12&cause={cause}").json["rejections"]]
+    return [row for cause in causes for row in admin.get(f"/api/rejections?limit=6&cause={cause}").json["rejections"]]
 
 
 def test_no_line_of_our_log_holds_a_secret(visited: House, journal: Everything):
