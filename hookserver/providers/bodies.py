@@ -20,14 +20,13 @@ class Body(NamedTuple):
     is_json: bool
 
 
-def read_body(request: InboundRequest, types: frozenset[str]) -> Body | Unfit:
-    """``types``: the content types that the source takes.
+def read_body(request: InboundRequest, content_type: str | None, types: frozenset[str]) -> Body | Unfit:
+    """``content_type``: the request's header; ``types``: the content types that the source takes.
 
     What says that it is JSON, or says nothing at a source of JSON alone, is strict JSON or refused. A form is seen as an object of
     its fields, and so is the query of a GET without a body. All else may be JSON (some senders call it text/plain) or need not be.
     A source that takes everything takes nothing, too, whatever it is called: Google says JSON of its empty bodies.
     """
-    content_type = request.header("content-type")
     media = media_type(content_type)
     empty = not request.body and (ANY in types or not media and request.method == "GET")
     if not empty and (is_json_type(media) or not media and JSON in types and ANY not in types):

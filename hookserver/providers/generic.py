@@ -69,7 +69,7 @@ class Generic(msgspec.Struct, frozen=True, kw_only=True):
                 return Unfit(verdict.code, hint=f"{verdict.text}.", wanted=self.scheme.wanted(reading))
             if not verdict.ok:
                 return refusal_of(verdict, self.reject_status)
-        body = read_body(request, self.content_types)
+        body = read_body(request, reading.header("content-type"), self.content_types)
         if type(body) is Unfit:
             return body
         reading.value = body.value

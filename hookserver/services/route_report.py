@@ -104,7 +104,7 @@ class RouteReport:
     def attempt(self, sample: Sample) -> Tried:
         """What the routes say of a sample. Raises Refused (bad_json)."""
         request = InboundRequest("POST", "/", "", list(sample.headers.items()), sample.body.encode(), sample.client, sample.client, 0)
-        body = read_body(request, JSON_ONLY) if sample.body.strip() else Body(None, False)
+        body = read_body(request, request.header("content-type"), JSON_ONLY) if sample.body.strip() else Body(None, False)
         if type(body) is Unfit:
             raise Refused(body.code, body.message)
         subject = Subject(sample.source, sample.type, sample.client, joined(sample.headers.items()), body.value)

@@ -19,10 +19,11 @@ class Reading:
     """``base`` is the address as its sender knows it; "" when nobody needs it. ``certificate``: address -> the key of the certificate
     there, None when it has not been fetched."""
 
-    __slots__ = ("request", "base", "certificate", "_value")
+    __slots__ = ("request", "base", "certificate", "_value", "_headers")
 
     def __init__(self, request: InboundRequest, base: str = "", certificate: Callable[[str], Any] = lambda address: None):
         self.request, self.base, self.certificate, self._value = request, base, certificate, _UNREAD
+        self._headers: dict[str, str] | None = None
 
     @property
     def url(self) -> str:
@@ -35,12 +36,22 @@ class Reading:
         query = self.request.query
         return f"{address}?{query}" if query and (not own or f"{query}&".startswith(f"{own}&")) else self.base
 
+    def header(self, name: str) -> str | None:
+        """As ``InboundRequest.header``; the headers are gone through once, whatever is asked of them."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = {}
+            for key, value in self.request.headers:
+                key = key.lower()
+                headers[key] = f"{headers[key]},{value}" if key in headers else value
+        return headers.get(name.lower())
+
     @property
     def value(self) -> object:
         """What fields see of the body; None when that is nothing, or JSON's null."""
         if self._value is _UNREAD:
             request = self.request
-            content_type = request.header("content-type")
+            content_type = self.header("content-type")
             if media_type(content_type) == FORM:
                 self._value = fields_of(request.method, request.query, content_type, request.body)
             else:
@@ -55,7 +66,7 @@ class Reading:
         """What stands in a header, a parameter of the query or the payload; ``ABSENT`` when it is not there."""
         if field.root == "payload":
             return walk(self.value, field.steps)
-        found = self.request.header(field.steps[0]) if field.root == "header" else self.parameter(field.steps[0])
+        found = self.header(field.steps[0]) if field.root == "header" else self.parameter(field.steps[0])
         return ABSENT if found is None else found
 
     def text(self, field: Field) -> str | None:
