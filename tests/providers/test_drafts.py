@@ -32,7 +32,7 @@ class Anything(dict):
         self.secret = secret
 
     def get(self, name, default=None):
-        return self.secret
+        return default if name.startswith("WEBHOOK_") else self.secret     # these would make a feed
 
 
 def inbound(path="/hooks/new", body=b"{}", method="POST", **headers: str) -> InboundRequest:

@@ -40,7 +40,7 @@ def test_each_route_says_what_it_wants_and_what_it_took(running):
     for number, channel in enumerate("abcc"):
         assert sender.notice(notice(number, channel)).status == 200
     found = admin.get("/api/routes").json
-    assert found["sources"] == ["calls"] and found["destinations"] == ["ci", "team"]
+    assert found["sources"] == ["calls", "hookserver"] and found["destinations"] == ["ci", "team"]
     first, second, third = found["routes"]
     assert (first["place"], first["sources"], first["to"], first["matched"]) == ("conf.yaml:14", ["calls"], ["ci"], 2)
     assert first["when"][0] == {"field": "payload.payload.channelName", "test": "is one of", "expected": '"a", "b"', "where": ""}
