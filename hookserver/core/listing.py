@@ -12,6 +12,7 @@ Pure.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -22,6 +23,8 @@ from hookserver.core.times import parse_ms
 DEFAULT_PROVIDER = "webhook"
 MAX_NAME = 1000         # characters
 MAX_KEY = 200
+
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[\[\]{},]', re.DOTALL)
 
 
 class Listed(msgspec.Struct, frozen=True, gc=False):
@@ -54,6 +57,33 @@ def read_entry(value: object, classes: Mapping[str, str] = {}) -> Listed:
     return Listed(
         _key(identity(target)), target.origin + target.path, classify(target, classes), _copy(value),
         _text(value, "provider") or _text(value, "source") or DEFAULT_PROVIDER, _moment(value), _text(value, "original_filename"))
+
+
+def split_list(body: bytes) -> list[bytes]:
+    """The texts of the entries of a JSON list, whatever nonsense each of them is by itself. Raises ValueError when the list is none, or is not whole.
+
+    In time linear in its length, and without recursion.
+    """
+    if not body.lstrip().startswith(b"["):
+        raise ValueError("it does not begin with [")
+    found, depth, start = [], 0, 0
+    for token in _TOKEN.finditer(body):
+        mark = token[0]
+        if mark in b"[{":
+            depth += 1
+            if depth == 1:
+                start = token.end()
+        elif mark in b"]}":
+            depth -= 1
+            if depth == 0:
+                if mark == b"}" or body[token.end():].strip():
+                    raise ValueError("there is more behind its end")
+                last = body[start:token.start()].strip()
+                return found + [last] if last or found else []
+        elif mark == b"," and depth == 1:
+            found.append(body[start:token.start()].strip())
+            start = token.end()
+    raise ValueError("it has no end")
 
 
 def _text(value: dict, member: str) -> str | None:

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 
 import msgspec
 
 from hookserver import __version__
 from hookserver.config.model import Feed
+from hookserver.core.answers import retry_after
 from hookserver.core.guard import Target, parse_url
 from hookserver.core.jsonstrict import BadJSON, parse
-from hookserver.core.listing import read_entry
+from hookserver.core.listing import read_entry, split_list
 from hookserver.tasks.connect import Connector, Unreachable
 from hookserver.tasks.fetch import Fetch, follow
 
@@ -28,6 +29,7 @@ BACKOFF = 0.5           # seconds before the second attempt, doubled before the 
 JITTER = 0.5            # share of a pause by which it varies
 ENTRY = 64 * 1024       # bytes of one entry
 NAMED = 50              # broken entries that are named
+BOM = b"\xef\xbb\xbf"    # which some servers put before JSON, and RFC 8259 lets readers ignore
 WORTH_TRYING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -46,7 +48,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Known(msgspec.Struct):
-    """The last list whose entries are kept. ``digest``: of its body. ``at``: Unix ms of the fetch."""
+    """The last list whose entries are kept. ``digest``: of its body. ``at``: Unix ms of the fetch. ``asked``: digest of what was asked for:
+    another address, or another token, has another list."""
 
     etag: str = ""
     modified: str = ""
@@ -55,25 +58,29 @@ class Known(msgspec.Struct):
     total: int = 0
     broken: int = 0
     named: list[Broken] = []
+    asked: str = ""
 
 
 class Polled(msgspec.Struct, frozen=True):
-    """What a fetch came to. ``entries``: those that were not in the list before. ``known``: to be adopted. ``error``: why there is no list."""
+    """What a fetch came to. ``entries``: those that were not in the list before. ``known`` and ``seen``: to be adopted. ``error``: why there is no
+    list, ``wait``: seconds for which the source wants to be left alone."""
 
     entries: list[Entry] = []
     known: Known | None = None
+    seen: Mapping[bytes, str] = {}
     same: bool = False
     error: str = ""
+    wait: float | None = None
     bytes: int = 0
     attempts: int = 1
 
 
 class _NoList(Exception):
-    """``again``: another attempt may help."""
+    """``again``: another attempt may help. ``wait``: seconds that the source has asked for."""
 
-    def __init__(self, why: str, *, again: bool):
+    def __init__(self, why: str, *, again: bool, wait: float | None = None):
         super().__init__(why)
-        self.why, self.again = why, again
+        self.why, self.again, self.wait = why, again, wait
 
 
 class Poller:
@@ -82,11 +89,11 @@ class Poller:
 
     def __init__(self, feed: Feed, connector: Connector, guarded: Connector, *, clock: Callable[[], int], chance: Callable[[], float],
                  threads: Executor | None = None, sleep: Callable = asyncio.sleep, known: Known | None = None):
-        self.feed, self.known = feed, known or Known()
+        self.feed, self._asked = feed, _asked(feed)
+        self.known = known if known is not None and known.asked == self._asked else Known(asked=self._asked)
         self._connector, self._guarded, self._clock, self._chance, self._threads, self._sleep = connector, guarded, clock, chance, threads, sleep
         self._target = parse_url(feed.url)
-        self._seen: dict[bytes, str] = {}       # digest of an entry of the list before -> why it is broken, "" when it is not
-        self._coming: dict[bytes, str] = {}
+        self._seen: Mapping[bytes, str] = {}    # digest of an entry of the list before -> why it is broken, "" when it is not
 
     def is_old(self) -> bool:
         """Whether it is time to fetch the list."""
@@ -95,7 +102,7 @@ class Poller:
     def adopt(self, polled: Polled) -> None:
         """The entries of this list are kept."""
         if polled.known is not None:
-            self.known, self._seen = polled.known, self._coming
+            self.known, self._seen = polled.known, polled.seen
 
     async def fetch(self) -> Polled:
         """The list, in up to three attempts. Raises nothing for what the other side does."""
@@ -103,9 +110,9 @@ class Poller:
             try:
                 return await self._attempt(attempt)
             except _NoList as trouble:
-                if attempt == ATTEMPTS or not trouble.again:
-                    return Polled(error=trouble.why, attempts=attempt)
                 pause = BACKOFF * 2 ** (attempt - 1)
+                if attempt == ATTEMPTS or not trouble.again or (trouble.wait or 0) > pause:
+                    return Polled(error=trouble.why, wait=trouble.wait, attempts=attempt)
                 await self._sleep(pause * (1 - JITTER + 2 * JITTER * self._chance()))
         raise AssertionError("unreachable")
 
@@ -123,8 +130,8 @@ class Poller:
         except Unreachable as trouble:
             raise _NoList(trouble.note, again=not trouble.final) from None
         if body is None:
-            return Polled(known=msgspec.structs.replace(self.known, at=self._clock()), same=True, attempts=number)
-        told = Known(fetch.headers.get("etag", ""), fetch.headers.get("last-modified", ""), at=self._clock())
+            return Polled(known=msgspec.structs.replace(self.known, at=self._clock()), seen=self._seen, same=True, attempts=number)
+        told = Known(_sendable(fetch.headers.get("etag")), _sendable(fetch.headers.get("last-modified")), at=self._clock(), asked=self._asked)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, body, told, number)
 
     def _headers(self, target: Target) -> Mapping[str, str]:
@@ -145,7 +152,10 @@ class Poller:
         if fetch.status == 304:
             return None
         if fetch.status != 200:
-            raise _NoList(f"answered {fetch.status}", again=fetch.status in WORTH_TRYING)
+            raise _NoList(f"answered {fetch.status}", again=fetch.status in WORTH_TRYING,
+                          wait=retry_after(fetch.headers.get("retry-after"), self._clock()))
+        if (encoding := fetch.headers.get("content-encoding", "").lower()) not in ("", "identity"):
+            raise _NoList(f"the list is encoded ({encoding[:40]}), which was not asked for", again=False)
         body = bytearray()
         async for piece in fetch.pieces(self.feed.timeout):
             body += piece
@@ -158,13 +168,9 @@ class Poller:
     def _read(self, body: bytes, told: Known, number: int) -> Polled:
         told.digest = hashlib.blake2b(body, digest_size=16).hexdigest()
         if told.digest == self.known.digest and self._seen:
-            self._coming = self._seen
             same = msgspec.structs.replace(self.known, etag=told.etag, modified=told.modified, at=told.at)
-            return Polled(known=same, same=True, bytes=len(body), attempts=number)
-        try:
-            entries = _decode_list(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
-            raise _NoList(f"what came is not a JSON list: {problem}"[:300], again=False) from None
+            return Polled(known=same, seen=self._seen, same=True, bytes=len(body), attempts=number)
+        entries = _entries(body.removeprefix(BOM))
         found: dict[str, Entry] = {}
         coming: dict[bytes, str] = {}
         for place, raw in enumerate(entries):
@@ -182,8 +188,8 @@ class Poller:
                 told.broken += 1
                 if len(told.named) < NAMED:
                     told.named.append(Broken(place, why))
-        told.total, self._coming = len(entries), coming
-        return Polled(list(found.values()), told, bytes=len(body), attempts=number)
+        told.total = len(entries)
+        return Polled(list(found.values()), told, coming, bytes=len(body), attempts=number)
 
     def _entry(self, text: bytes) -> Entry:
         """Raises ValueError that says what is wrong."""
@@ -194,6 +200,27 @@ class Poller:
         except BadJSON as problem:
             raise ValueError(f"not strict JSON: {problem.reason}") from None
         return Entry(read_entry(value, self.feed.classify).key, text)
+
+
+def _entries(body: bytes) -> Sequence[bytes | msgspec.Raw]:
+    """The quick way reads a list as a whole, so an entry that is no JSON spoils it; then the other way is gone. Raises _NoList."""
+    try:
+        return _decode_list(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+        try:
+            return split_list(body)
+        except ValueError as why:
+            raise _NoList(f"what came is not a JSON list: {why}; {problem}"[:300], again=False) from None
+
+
+def _asked(feed: Feed) -> str:
+    """A digest of what decides which list we are given, without its secrets."""
+    return hashlib.blake2b(repr((feed.url, feed.token, sorted(feed.headers.items()))).encode(), digest_size=16).hexdigest()
+
+
+def _sendable(validator: str | None) -> str:
+    """A validator that can be sent back; "" for one that would make our next request one that nobody reads."""
+    return validator if validator is not None and validator.isprintable() else ""
 
 
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode

@@ -114,7 +114,7 @@ class Files:
         self.counts: dict[str, dict[str, int]] = {}
         self.announcements: dict[str, Announcement] = {}
         self._tasks: dict[str, str] = {}        # task that has not ended -> event
-        self._settled = 0                       # of those that are live
+        self._settled: dict[str, None] = {}     # events of those that are live, the one that settled longest ago first
 
     def seq_of(self, feed: str, key: str) -> int | None:
         """The seq of the event that an entry has become."""
@@ -167,7 +167,7 @@ class Files:
         counts = self.counts.setdefault(file.feed, dict.fromkeys(STATES, 0))
         if old is not None:
             counts[old.state] -= 1
-            self._settled -= old.state in SETTLED
+            self._settled.pop(file.event, None)
             self._tasks.pop(old.task, None)
         counts[file.state] += 1
         self.live[file.event] = file
@@ -177,11 +177,10 @@ class Files:
         out.append((partition(file.feed, file.at[:10]), _encode(file) + b"\n"))
         if file.state in (DONE, FAILED):
             self._announce(file)
-        self._settled += 1
-        if self._settled > KEPT:
-            oldest = next(event for event, file in self.live.items() if file.state in SETTLED)
-            del self.live[oldest]
-            self._settled -= 1
+        self._settled[file.event] = None
+        if len(self._settled) > KEPT:
+            oldest = next(iter(self._settled))
+            del self.live[oldest], self._settled[oldest]
 
     def _announce(self, file: File) -> None:
         what = file.name or file.wanted or file.url
@@ -210,7 +209,7 @@ class Files:
             if type(saved) is SavedFile:
                 self.live[saved.file.event] = saved.file
                 if saved.file.state in SETTLED:
-                    self._settled += 1
+                    self._settled[saved.file.event] = None
                 else:
                     self._tasks[saved.file.task] = saved.file.event
             elif type(saved) is SavedKnown:

@@ -31,6 +31,7 @@ class FeedDesk:
                  clock: Callable[[], int]):
         self._feeds, self._house, self._fold, self._append, self._clock = config.feeds, house, fold, append, clock
         self._rows = OldRows(NAME, decode_row, files, same=lambda file: file.event)
+        self._asked: set[str] = set()   # events whose record is on its way
 
     # -- feeds -------------------------------------------------------------------------------------
 
@@ -60,7 +61,7 @@ class FeedDesk:
         """Fetch the list now, however old it is. Raises Refused (not_found)."""
         self._feed(name)
         polled = await self._house.look(name)
-        return self.one(name) | {"same": polled.same, "new": len(polled.entries), "attempts": polled.attempts}
+        return self.one(name) | {"same": polled.same, "new": self._house.states[name].new, "attempts": polled.attempts}
 
     def monitor(self) -> dict:
         """The answer of ``GET /api/csv_monitor_status`` as the seed has it, with both of its names for the number of records."""
@@ -121,9 +122,13 @@ class FeedDesk:
         file = self._fold().live.get(event)
         if file is None or file.feed != name:
             raise Refused("not_found", "There is no file of this feed with this id, or it is one of long ago.")
-        if file.state in (WAITING, PAUSED):
+        if file.state in (WAITING, PAUSED) or event in self._asked:
             raise Refused("conflict", "This file is being fetched already.")
-        stored = await self._append(made_draft(event, [name + WORK], "asked"))
+        self._asked.add(event)
+        try:
+            stored = await self._append(made_draft(event, [name + WORK], "asked"))
+        finally:
+            self._asked.discard(event)
         return {"event": event, "task": task_id(stored.id, 0)}
 
     def _feed(self, name: str) -> Feed:

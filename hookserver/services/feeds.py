@@ -31,9 +31,10 @@ from hookserver.tasks.partial import tidy
 
 log = logging.getLogger("hookserver.feeds")
 
-PORTION = 200           # entries that are written together
+PORTION = 50            # entries that are written together
 PARTIAL = ".partial"    # where files lie until they are whole, in the feed's directory
 ALARMING = 3            # looks in a row without a list
+QUIET = 3600            # seconds for which a source may ask to be left alone
 TIDY = 60.0             # seconds from one clearing of it to the next
 WINDOW = 86_400.0       # seconds for which the dedup index knows them; the fold knows them for ever
 
@@ -49,6 +50,8 @@ class FeedState(msgspec.Struct):
     changed_at: int = 0
     error: str = ""
     failures: int = 0       # in a row
+    quiet_until: int = 0    # the source has asked to be left alone
+    new: int = 0            # entries of the last look that had not been there
     polls: int = 0          # since the start, as are all that follow
     unchanged: int = 0
     fetched_bytes: int = 0
@@ -95,7 +98,7 @@ class FeedHouse:
 
     async def _poll(self, feed: Feed) -> None:
         while True:
-            if self.pollers[feed.name].is_old():
+            if self.pollers[feed.name].is_old() and not 0 < self.states[feed.name].quiet_until - self._clock() <= QUIET * 1000:
                 await self.look(feed.name)
             await asyncio.sleep(feed.interval)
 
@@ -103,12 +106,17 @@ class FeedHouse:
         """Partial files and notes of downloads that have ended are of no use to anybody."""
         while True:
             for feed in self._config.feeds.values():
-                await asyncio.get_running_loop().run_in_executor(self._threads, tidy, feed.directory / PARTIAL, self._is_pending)
+                try:
+                    await asyncio.get_running_loop().run_in_executor(self._threads, tidy, feed.directory / PARTIAL, self._is_pending)
+                except OSError as error:    # a disk that is away, or is only to be read, is the trouble of the downloads
+                    log.info("partial files could not be cleared feed=%s: %s", feed.name, error.strerror)
             await asyncio.sleep(TIDY)
 
     def _is_pending(self, event: str) -> bool:
         file = self._fold().live.get(event)     # from a thread: one look, at a value that does not change
-        return file is not None and file.state not in SETTLED
+        if file is not None and file.state not in SETTLED:
+            return True
+        return any(performer.works_on(event) for performer in self.performers.values())     # a file of long ago, fetched once more
 
     async def look(self, name: str) -> Polled:
         """Fetch the list, and keep what is new in it. Two never look at the same time. Raises KeyError for a feed that is none."""
@@ -130,30 +138,34 @@ class FeedHouse:
 
     async def _keep(self, name: str, entries: list[Entry]) -> int:
         """New ones become events. Returns how many. Raises StorageUnavailable."""
-        fold, new = self._fold(), [entry for entry in entries if self._fold().seq_of(name, entry.key) is None]
-        for start in range(0, len(new), PORTION):
-            kept = await asyncio.gather(*[self._intake.put(self._endpoints[name], entry.body) for entry in new[start:start + PORTION]],
-                                        return_exceptions=True)
+        count = 0
+        for start in range(0, len(entries), PORTION):
+            new = [entry for entry in entries[start:start + PORTION] if self._fold().seq_of(name, entry.key) is None]
+            kept = await asyncio.gather(*[self._intake.put(self._endpoints[name], entry.body) for entry in new], return_exceptions=True)
             for outcome in kept:
                 if isinstance(outcome, Refused):
                     log.error("an entry of a list was read and then refused feed=%s: %s", name, outcome)
                 elif isinstance(outcome, BaseException):
                     raise outcome
-        return len(new)
+                else:
+                    count += not outcome[1]
+            await asyncio.sleep(0)  # a long list keeps nobody waiting
+        return count
 
     def _failed(self, name: str, polled: Polled, why: str) -> Polled:
         state = self.states[name]
         if state.error != why:      # a source that is down for a night is one line
             log.warning("failed to fetch the list feed=%s attempts=%d: %s", name, polled.attempts, why)
-        state.error, state.failures = why, state.failures + 1
+        state.error, state.failures, state.new = why, state.failures + 1, 0
+        state.quiet_until = 0 if polled.wait is None else self._clock() + round(min(polled.wait, QUIET) * 1000)
         return polled if polled.error else msgspec.structs.replace(polled, error=why)
 
     def _well(self, name: str, polled: Polled, new: int) -> None:
         state = self.states[name]
         if state.error or not polled.same:
             log.info("fetched the list feed=%s entries=%d new=%d broken=%d", name, polled.known.total, new, polled.known.broken)
-        state.error, state.failures, state.fetched_at = "", 0, self._clock()
-        state.changed_at = state.changed_at if polled.same else state.fetched_at
+        state.error, state.failures, state.quiet_until, state.fetched_at = "", 0, 0, self._clock()
+        state.new, state.changed_at = new, state.changed_at if polled.same else state.fetched_at
         state.unchanged, state.fetched_bytes, state.entries_new = state.unchanged + polled.same, state.fetched_bytes + polled.bytes, state.entries_new + new
 
     # -- what is remembered of the last good list, a cache -------------------------------------------
@@ -168,7 +180,7 @@ class FeedHouse:
 
     def _remembered(self, feed: Feed) -> Known | None:
         try:
-            return msgspec.structs.replace(_decode_known((self._cache / f"{feed.name}.json").read_bytes()), digest="")
+            return msgspec.structs.replace(_decode_known((self._cache / f"{feed.name}.json").read_bytes()), digest="")   # its entries are read again
         except (OSError, msgspec.MsgspecError):
             return None
 

@@ -145,6 +145,10 @@ class DownloadPerformer:
         """Bytes that the files of the directory have; None before they were counted."""
         return self._held
 
+    def works_on(self, event: str) -> bool:
+        """Whether the file of this event is being fetched now."""
+        return event in self._at_work
+
     async def close(self) -> None:
         self._threads.shutdown(wait=False)
 

@@ -1,6 +1,10 @@
-import pytest
+import json
 
-from hookserver.core.listing import read_entry
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hookserver.core.listing import read_entry, split_list
 
 NEW = {"source_url": "https://www.dropbox.com/scl/fo/a/b?rlkey=k&dl=1", "r2_url": "https://server.example.workers.dev/dropbox/b/o/file",
        "provider": "dropbox", "created_at": "2026-01-08T20:19:38+00:00", "original_filename": "61 Camille.zip"}
@@ -45,3 +49,31 @@ def test_a_broken_entry_says_why(value, why):
 
 def test_ones_own_classes():
     assert read_entry({"url": "https://files.example.com/a"}, {"example.com": "dropbox"}).kind == "dropbox"
+
+
+values = st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(values, max_size=6), st.sampled_from([None, 1]))
+def test_a_list_is_split_where_json_splits_it(entries, indent):
+    text = json.dumps(entries, indent=indent).encode()
+    assert [json.loads(entry) for entry in split_list(text)] == entries
+    for cut in range(0, len(text) - 1, 3):      # one that was cut off is none
+        with pytest.raises(ValueError):
+            split_list(text[:cut])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=60) | st.text('[]{},"\\ \n1a', max_size=60).map(str.encode))
+def test_splitting_raises_nothing_else(body):
+    try:
+        assert all(type(entry) is bytes for entry in split_list(body))
+    except ValueError:
+        pass
+
+
+@pytest.mark.parametrize("body", [b'["' + b'\\"' * 20_000, b"[" * 50_000, b'["' * 20_000, b"[" + b"," * 50_000, b'[' + b'"\\' * 20_000])
+def test_splitting_takes_no_longer_than_the_text_is_long(body):
+    with pytest.raises(ValueError):
+        split_list(body)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hookserver.config.model import Feed
@@ -36,6 +37,14 @@ class Desk:
         async def sleep(seconds):
             self.slept.append(seconds)
         self.poller = Poller(Feed(**given | settings), Connector(), guarded, clock=lambda: self.now, chance=lambda: 0.5, sleep=sleep)
+
+    def again(self, **changed):
+        """Another start: what is remembered is what was adopted. ``changed``: settings."""
+        desk = Desk.__new__(Desk)
+        desk.now, desk.slept = self.now, self.slept
+        desk.poller = Poller(msgspec.structs.replace(self.poller.feed, **changed), Connector(), self.poller._guarded, clock=lambda: desk.now,
+                             chance=lambda: 0.5, sleep=asyncio.sleep, known=msgspec.structs.replace(self.poller.known, digest=""))
+        return desk
 
     def fetch(self, *, adopt=True):
         polled = asyncio.run(self.poller.fetch())
@@ -149,3 +158,85 @@ def test_redirects_are_judged_and_get_no_secrets(server):
 def test_classes_of_ones_own(server):
     server.ways["/list"] = answer([C])
     assert len(Desk(server, classify={"example.com": "dropbox"}).fetch().entries) == 1
+
+
+def test_what_was_fetched_and_not_kept_is_no_part_of_the_list_before(server, desk):
+    """List, then another one that the store does not take, then the first one again: the other one is new all the same."""
+    first, second = answer([A], 'ETag: "1"'), answer([A, B], 'ETag: "2"')
+    server.ways["/list"] = first
+    desk.fetch()
+    server.ways["/list"] = second
+    assert len(desk.fetch(adopt=False).entries) == 1
+    server.ways["/list"] = head("304 Not Modified")
+    assert desk.fetch().same
+    server.ways["/list"] = second
+    assert desk.keys() == ["fromsmash.com/b"]
+
+
+@pytest.mark.parametrize("changed", [{"url": "/other"}, {"token": "another token"}, {"headers": {"X-Account": "2"}}])
+def test_validators_are_for_what_was_asked_and_for_nothing_else(server, desk, changed):
+    server.ways["/list"] = server.ways["/other"] = answer([A], "Last-Modified: Sun, 22 Nov 2026 10:00:00 GMT")
+    desk.fetch()
+    assert not desk.again().poller.is_old()
+    changed = {name: server.url(value) if name == "url" else value for name, value in changed.items()}
+    other = desk.again(**changed)
+    assert other.poller.is_old() and len(other.keys()) == 1 and "if-modified-since" not in server.asked[-1][1]
+
+
+def test_a_source_that_wants_peace_is_not_asked_again_at_once(server, desk):
+    server.ways["/list"] = answer(b"", "Retry-After: 600", status="429 Slowly")
+    polled = desk.fetch()
+    assert (polled.attempts, polled.wait, len(server.asked)) == (1, 600.0, 1)
+    server.ways["/list"] = answer(b"", "Retry-After: 0", status="503 Busy")
+    assert desk.fetch().attempts == 3
+
+
+@pytest.mark.parametrize("etag", ["a\rb", "a\0b", '"ok"'])
+def test_a_validator_that_cannot_be_sent_back_is_none(server, desk, etag):
+    server.ways["/list"] = answer([A], f"ETag: {etag}")
+    desk.fetch()
+    assert desk.fetch().same and ("if-none-match" in server.asked[-1][1]) is (etag == '"ok"')
+
+
+def test_a_mark_before_the_list_is_passed_over_and_an_encoded_one_is_named(server, desk):
+    server.ways["/list"] = answer(b"\xef\xbb\xbf" + json.dumps([A]).encode())
+    assert len(desk.keys()) == 1
+    server.ways["/list"] = answer(b"\x1f\x8b", "Content-Encoding: gzip")
+    assert "encoded (gzip)" in desk.fetch().error
+
+
+HOSTILE = [
+    (b'[{"url":"https://a.example/","url":"https://b.example/"}]', "strict JSON"), (b'[{"url":"https://a.example/","x":%b}]' % (b"[" * 5000 + b"]" * 5000), "strict JSON"),
+    (b'[{"url":"https://a.example/\xff"}]', "strict JSON"), (b'[{"url":"https://a.example/","x":1e999999}]', "strict JSON"), (b'[{"url":"https://a.example/","x":NaN}]', "strict JSON"),
+    (b'[{"url":"https://a.example/\\ud800"}]', "strict JSON"), (b'[{"url":"https://a.example/",}]', "strict JSON"), (b'[{"url" "https://a.example/"}]', "strict JSON"), (b'[{"url":["https://a.example/"]}]', "not a string"), (b'[null]', "not an object"),
+    (b'[{"url":"https://user:secret@a.example/"}]', "url: "), (b'[{"url":"https://a.example/","created_at":"9999999-01-01T00:00:00Z"}]', "not a time"),
+    (b'[{"url":"https://a.example/","r2_url":"javascript:alert(1)"}]', "r2_url"), (b'[{"url":"https://a.example/","original_filename":"%b"}]' % (b"n" * 1001), "longer than")]
+
+
+@pytest.mark.parametrize("body, why", HOSTILE)
+def test_hostile_entries(server, desk, body, why):
+    """They are named, and those beside them taken, be they the first or the last."""
+    good = json.dumps(A).encode()
+    server.ways["/list"] = answer(b"[%b,%b,%b]" % (good, body[1:-1], json.dumps(B).encode()))
+    polled = desk.fetch()
+    assert [entry.key for entry in polled.entries] == ["dropbox.com/s/a", "fromsmash.com/b"], polled.error
+    assert [one.place for one in polled.known.named] == [1] and why in polled.known.named[0].why
+
+
+def test_ten_thousand_broken_entries_are_counted_and_some_of_them_named(server):
+    server.ways["/broken"] = answer([{"url": number} for number in range(10_000)])
+    polled = Desk(server, "/broken", body=1_000_000).fetch()
+    assert (polled.known.broken, len(polled.known.named), polled.entries) == (10_000, 50, [])
+
+
+def test_a_body_of_a_hundred_megabytes_is_left_where_the_cap_is(server):
+    """Announced or not, it is not read on."""
+    sent = []
+
+    def flood(visit, headers):
+        visit.send(head("200 OK"))
+        for number in range(1600):
+            visit.send(b" " * 65536)
+            sent.append(number)
+    server.ways["/flood"] = flood
+    assert "larger than" in Desk(server, "/flood").fetch().error and len(sent) < 800
