@@ -12,6 +12,7 @@ from pathlib import Path
 from hookserver.config import AcrcloudSource, AgoraSource, Config, Source, tree
 from hookserver.config.frameio import FrameioSource
 from hookserver.config.registered import kept_file
+from hookserver.core.guard import parse_url
 from hookserver.core.times import format_ms, parse_ms
 from hookserver.services.reception import Reception
 from hookserver.services.recorded import Recorded, rejections_since
@@ -87,9 +88,23 @@ def overview(conf: Config) -> list[str]:
         if isinstance(source, FrameioSource):
             lines += columns([("assets", f"are looked up at {source.api}" if source.token else "are not looked up: there is no token")])
         lines += columns([("", line) for line in source.terms.words()])
-    lines += sending(conf) + reached(conf)
+    lines += polled(conf) + sending(conf) + reached(conf)
     if conf.warnings:
         lines += ["", *(f"warning: {warning}" for warning in conf.warnings)]
+    return lines
+
+
+def polled(conf: Config) -> list[str]:
+    """Lists that are polled, and our own."""
+    lines = []
+    for feed in conf.feeds.values():
+        room = "" if feed.quota is None else f", {feed.quota:,} bytes in all"
+        lines += ["", f"feed {feed.name}", *columns([
+            ("list", parse_url(feed.url).origin), ("", f"looked at every {spell(feed.interval)}, good for {spell(feed.ttl)}"),
+            ("files", str(feed.directory)), ("", f"{feed.concurrency} at the same time, up to {feed.max_size:,} bytes each{room}")])]
+        lines += columns([("class", f"{host}, and what is below it: {kind}") for host, kind in feed.classify.items()])
+    if conf.listing is not None:
+        lines += ["", "our own list", *columns([("at", "GET /api/downloads, for who has its token"), ("of", ", ".join(conf.listing.sources or conf.feeds) or "nothing")])]
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +18,11 @@ from hookserver.core.links import CLASSES
 
 SEED = "downloads"      # the feed that the variables of the environment describe
 VARIABLE = "WEBHOOK_JSON_URL"
+SECONDS = {"ttl": ("WEBHOOK_CACHE_TTL", 300), "timeout": ("WEBHOOK_TIMEOUT", 30), "interval": ("WEBHOOK_MONITOR_INTERVAL", 15)}
+OWN = frozenset({"log", "index", "torn", "rejected", "uploads", "log-tunnel"})      # in the data directory
 
 _HOST = re.compile(r"(?=.{1,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
+_PLAIN = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?", re.ASCII)
 
 
 def _build(values: dict, place: Place, context: Context) -> Feed:
@@ -30,13 +34,14 @@ def _build(values: dict, place: Place, context: Context) -> Feed:
 
 
 def _inside(said: Node, context: Context) -> Path:
-    """A relative directory is one of the data directory, and stays in it."""
+    """A relative directory is one of the data directory, and stays in it. None is one of the server's own: names of files come from outside."""
     path = Path(said.text)
-    if path.is_absolute():
-        return path
-    if ".." in path.parts:
+    if ".." in path.parts and not path.is_absolute():
         raise said.place.error("leads out of the data directory", "say the whole path")
-    return context.data / path
+    found = Path(os.path.normpath(context.data / path))
+    if found == context.data or found.is_relative_to(context.data) and found.relative_to(context.data).parts[0] in OWN:
+        raise said.place.error(f"its files would go to {found}, where the server keeps its own", "say another directory")
+    return found
 
 
 def _directory(node: Node, context: Context) -> Scalar:
@@ -93,9 +98,12 @@ def with_seed(root: Table, env: Mapping[str, str]) -> Table:
     if not env.get(VARIABLE) or feeds is not None and (not isinstance(feeds, Table) or SEED in feeds.entries):
         return root
     place = Place(root.place.file, root.place.line, f"feeds.{SEED}")
-    said = {"url": f"${{{VARIABLE}}}", "ttl": "${WEBHOOK_CACHE_TTL:-300}s", "timeout": "${WEBHOOK_TIMEOUT:-30}s",
-            "interval": "${WEBHOOK_MONITOR_INTERVAL:-15}s"}
-    feed = Table({key: Scalar(text, "str", place.below(key, place.line)) for key, text in said.items()},
+    said = {"url": (f"${{{VARIABLE}}}", f"the variable {VARIABLE}")}
+    for key, (name, _) in SECONDS.items():
+        if env.get(name) and not _PLAIN.fullmatch(env[name]):      # 5m would become 5ms
+            raise place.below(key, place.line).error(f"the variable {name} must be a plain number of seconds", "for example 300")
+    said |= {key: (f"${{{name}:-{usual}}}s", f"the variable {name}, in plain seconds") for key, (name, usual) in SECONDS.items()}
+    feed = Table({key: Scalar(text, "str", place.below(f"{key}, which is {whose}", place.line)) for key, (text, whose) in said.items()},
                  {key: place.below(key, place.line) for key in said}, place)
     before = feeds or Table({}, {}, Place(root.place.file, root.place.line, "feeds"))
     feeds = Table({**before.entries, SEED: feed}, {**before.key_places, SEED: place}, before.place)

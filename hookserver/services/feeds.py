@@ -84,7 +84,7 @@ class FeedHouse:
 
     def _lane(self, feed: Feed) -> LaneSpec:
         return LaneSpec(target=feed.name + WORK, performer=self.performers[feed.name], retry=feed.retry, timeout=feed.patience,
-                        concurrency=feed.concurrency)
+                        concurrency=feed.concurrency, scattered=True)
 
     # -- polling -----------------------------------------------------------------------------------
 

@@ -72,9 +72,11 @@ class OldRows(Generic[Row]):
         seen, looked_at, deadline = set(), 0, self._steady() + BUDGET
         for day, lines in self._days(place.day):
             for row in heapq.merge(*[map(self._decode, one) for one in lines], key=lambda row: -row.seq):
+                name = self._same(row)
                 if day == place.day and row.seq >= place.seq:
+                    seen.add(name)      # an earlier page has judged it
                     continue
-                if (name := self._same(row)) not in seen and accept(row):
+                if name not in seen and accept(row):
                     found.append(row)
                 seen.add(name)
                 looked_at += 1

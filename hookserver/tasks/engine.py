@@ -259,7 +259,7 @@ class Engine:
         failed = attempt.cancelled() or attempt.exception() is not None
         outcome, peace = (None, None) if failed else attempt.result()
         now = self.now()
-        good = None if outcome is None else verdict(lane.spec.retry, outcome)
+        good = None if outcome is None or lane.spec.scattered else verdict(lane.spec.retry, outcome)
         current = self.queue.tasks.get(task.id)
         hungry = self.lanes.ended(lane, task.id, now, good, peace)
         if current is not None and not self._stopping:
@@ -292,7 +292,7 @@ class Engine:
         self.attempts[spec.target, decision.state] += 1
         if decision.state != DONE:
             self._judge(spec, outcome)
-        if outcome.retry_after is None or not (outcome.ok or outcome.status in THROTTLED):
+        if spec.scattered or outcome.retry_after is None or not (outcome.ok or outcome.status in THROTTLED):
             return None     # a good outcome may say, too, that one more would be too many
         return min(outcome.retry_after, decision.pause) if decision.state == RETRY else outcome.retry_after
 

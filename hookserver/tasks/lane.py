@@ -30,7 +30,8 @@ class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What the configuration says of one target. Times in seconds.
 
     ``disable_after`` None: never; ``obeys_gone``: an answer of 410 disables it. ``by_origin``: the tasks name
-    where they go, and each scheme, host and port has a lane of its own.
+    where they go, and each scheme, host and port has a lane of its own. ``scattered``: each goes somewhere else, and
+    what one place says of itself, or does not say, holds up none of the others.
     """
 
     target: str
@@ -43,6 +44,7 @@ class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
     disable_after: float | None = None
     obeys_gone: bool = False
     by_origin: bool = False
+    scattered: bool = False
 
 
 class Waiting(NamedTuple):

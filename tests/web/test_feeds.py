@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -181,6 +183,44 @@ def test_a_page_instead_of_a_file_fails_and_can_be_tried_again(running, source, 
     source.server.ways["/page"] = whole(b"now")
     assert api.ask("POST", f"/api/feeds/downloads/files/{found['event']}/download").status == 200
     assert file(api, entry["source_url"], "done")["size"] == 3
+
+
+def test_a_file_is_asked_for_twice_and_fetched_once(running, source, api):
+    entry = source.add("/twice", lambda visit, headers: visit.wait(20), source_url=f"http://localhost:{source.server.port}/twice")
+    found = file(api, entry["source_url"])
+    with ThreadPoolExecutor(4) as threads:
+        path = f"/api/feeds/downloads/files/{found['event']}/download"
+        answers = list(threads.map(lambda _: running.client(running.token).ask("POST", path).status, range(4)))
+    assert sorted(answers) == [200, 409, 409, 409]
+    task = until(lambda: next((one["task"] for one in files(api, q="twice") if one["state"] == "running"), None))
+    assert api.ask("POST", f"/api/tasks/{task}/cancel").status == 200 and file(api, entry["source_url"], "cancelled")["task"] == task
+
+
+def test_links_that_are_dead_hold_up_no_others(running, source, api):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    dead = [source.add(f"/dead{number}", source_url=f"http://127.0.0.1:{port}/dead{number}")["source_url"] for number in range(6)]
+    for url in dead:
+        file(api, url, "failed")
+    source.server.ways["/throttled"] = head("429 Slowly", "Retry-After: 300", "Content-Length: 0")
+    throttled = file(api, source.add("/throttled")["source_url"], "waiting")
+    until(lambda: (found := file(api, throttled["url"]))["attempts"] and found["next_at"])
+    good = source.add("/behind", whole(b"behind"))
+    assert file(api, good["source_url"], "done")["size"] == 6
+    assert api.ask("POST", f"/api/tasks/{throttled['task']}/cancel").status == 200
+
+
+def test_strings_of_others_are_shown_and_do_nothing(running, source, api):
+    """As data in JSON, under names that are safe, and never as a file elsewhere."""
+    nasty = "<script>alert(1)</script>\u202e../../x\x00'\".zip"
+    entry = source.add("/nasty", whole(b"nasty"), original_filename=nasty, provider="<b>\x1b[31m")
+    found = file(api, entry["source_url"], "done")
+    assert found["wanted"] == nasty.strip() and "/" not in found["name"] and found["name"].isprintable()
+    assert (running.data / "downloads" / found["name"]).read_bytes() == b"nasty"
+    listed = running.client().get("/api/downloads", Authorization=f"Bearer {TOKEN}")
+    assert listed.headers["content-type"] == "application/json" and any(one.get("original_filename") == nasty for one in listed.json)
+    story = api.get(f"/api/events/{found['event']}").json
+    assert story["source"] == "downloads"
 
 
 def test_our_own_list_needs_its_own_token_and_says_when_it_has_not_changed(running, source, api):
