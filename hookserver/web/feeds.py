@@ -53,6 +53,7 @@ class Downloads(BaseHandler):
     async def get(self) -> None:
         own, given = self.house.own_list, self.parameters("token")
         if own is None:
+            self.require_admin()    # nobody else need know
             raise Refused("not_found", hint="conf.yaml has no section listing.")
         if not own.may_read(self.request.headers.get("Authorization"), given.text("token")):
             raise Refused("token_required", "This list needs the token of the section listing in conf.yaml.", headers={"WWW-Authenticate": "Bearer"})

@@ -27,7 +27,7 @@ def test_nothing_promised_is_lost(server):
         load.wait()
         server.kill()
     acked = sum(entry.acked for entry in ledger.entries.values())
-    assert acked > 20 * ROUNDS, "hardly anything was sent: the drill proves nothing"
+    assert acked > 8 * ROUNDS, "hardly anything was sent: the drill proves nothing"
     server.start()
     assert verdict(server.data, ledger) == []
     assert resend(ledger, server.port) == []
