@@ -10,7 +10,7 @@ from pathlib import Path
 from hookserver.core.conditions import Step
 from hookserver.core.records import EVENT, Record
 from hookserver.errors import CODES, ConfigError
-from hookserver.services.checks import checks_of, checks_of_rejection
+from hookserver.services.checks import checks_of, checks_of_rejection, polled
 from hookserver.services.inbox import draft_of
 from hookserver.services.recorded import Found, Recorded, WorkNote, rejection
 from hookserver.services.refusals import ADVICE
@@ -56,8 +56,8 @@ def story_of_event(found: Found, today: tuple[Path, Routing] | None, work: list[
     lines = [f"{record.id}: accepted, and on disk", "", row("what", f"{record.type or record.kind}, {title_of(record)}"),
              row("when", f"{record.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC")]
     if record.kind == EVENT:
-        lines += [row("request", f"{record.method} {record.path} from {record.client}, {record.size} bytes" if record.method else
-                      "none: it was made by hookserver"), "", "The checks, in their order:"]
+        made = f"none: it was read in the list of the feed, {record.size} bytes" if polled(record) else "none: it was made by hookserver"
+        lines += [row("request", f"{record.method} {record.path} from {record.client}, {record.size} bytes" if record.method else made), "", "The checks, in their order:"]
         lines += [row(name, verdict) for name, verdict in verdicts(record)]
         lines += trace(record, *today) if today else ["", "Its routes: there is no configuration to read them from."]
         lines += ["", "What was done with it:", *map(done, work)] if work else []

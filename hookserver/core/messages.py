@@ -26,7 +26,7 @@ LONGEST_VALUE = 200
 LONGEST_TITLE = 150
 LONGEST_TEXT = 1000
 DEPTH = 3           # members of members of members
-TELLING = ("title", "subject", "text", "message", "summary", "name", "full_name", "ref", "topic", "action", "status", "state", "email", "recipient",
+TELLING = ("title", "subject", "text", "message", "summary", "name", "full_name", "original_filename", "ref", "topic", "action", "status", "state", "email", "recipient",
            "number", "amount")      # names of members that say most, the best first
 MOST_LEAVES, MOST_TOLD = 100, 3
 LONGEST_GIST = 60

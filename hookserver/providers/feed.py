@@ -52,3 +52,10 @@ class FeedReceiver(msgspec.Struct, frozen=True, kw_only=True):
 
     def success(self, examined: Examined, event: str, duplicate: bool) -> Answer:
         return stored(event, duplicate)
+
+
+def title(payload: dict) -> str:
+    """One line that says what an entry is about: its file's name, else its link."""
+    found = (payload.get(member) for member in ("original_filename", "source_url", "url"))
+    name = next((text for text in found if isinstance(text, str) and text.strip()), "a file")
+    return "".join(char if char.isprintable() else " " for char in name.strip()[:200])

@@ -9,7 +9,7 @@ import msgspec
 from hookserver.core.announcements import PROVIDER
 from hookserver.core.bodies import payload_of
 from hookserver.core.records import Record
-from hookserver.providers import jobs
+from hookserver.providers import feed, jobs
 from hookserver.store.rejections import Rejection
 
 
@@ -59,10 +59,18 @@ def checks_of(record: Record) -> list[Check]:
     """The verdicts on an event. What its record does not say follows from its being there."""
     if record.provider == PROVIDER:
         return [Check("made", True, "by hookserver, from what it has in its log; nobody sent it"), Check("stored", True, f"synced as seq {record.seq}")]
+    if polled(record):
+        return [Check("listed", True, f"it stood in the list of the feed {record.source} when that was fetched; nobody sent it"), Check("JSON", True, "strict JSON"),
+                Check("duplicate", True, f"the first entry with the key {record.key}, by which it is known for ever"), Check("stored", True, f"synced as seq {record.seq}")]
     content = Check("JSON", True, "strict JSON") if is_json(record) else Check("content", True, content_words(payload_of(record), record.size))
     duplicate = Check("duplicate", True, f"first with the key {record.key} within the window") if record.key else NO_KEY
     stored = Check("stored", True, f"synced as seq {record.seq}; after that it was answered {202 if record.job else 'as a success'}")
     return [*passed(record.source, record.provider, record.app, record.checks, content), duplicate, stored]
+
+
+def polled(record: Record) -> bool:
+    """Whether it is an entry of a feed that we have fetched ourselves."""
+    return record.provider == feed.NAME and not record.method
 
 
 NO_KEY = Check("duplicate", None, "it has no key, so it counts as new")

@@ -17,6 +17,7 @@ from hookserver.core.requests import InboundRequest
 from hookserver.core.schemes.sending import Signer, private_key, signed
 from hookserver.providers import frameio
 from hookserver.providers.samples.catalogue import maker_of
+from hookserver.providers.samples.entries import entry
 from hookserver.providers.samples.review import Reviews
 from hookserver.providers.samples.sample import Luck, Sample
 from hookserver.providers.samples.scans import callback
@@ -49,7 +50,8 @@ def sample_messages(config: Config, source: Source, *, bad: bool = False, privat
 
 
 def _generic(config: Config, source: GenericSource, luck: Luck, bad: bool, private: Any) -> Callable[[], Message]:
-    make, url = maker_of(source.preset, source.event_type, source.key), source.public_url or (config.server.site_url or "") + source.path
+    make = entry if source.feed is not None else maker_of(source.preset, source.event_type, source.key)
+    url = source.public_url or (config.server.site_url or "") + source.path
     if source.scheme is not None and not source.keys:
         raise Unsendable(f"the secret of source {source.name} is not made yet; `hookserver serve` makes it at its first start")
     signer = Signer(source.keys[0] if source.keys else None, private, url)

@@ -12,7 +12,7 @@ from hookserver.core.asset_words import read_event
 from hookserver.core.messages import gist
 from hookserver.core.records import EVENT, BadLine, Record, decode, iso_ms
 from hookserver.core.scans import UNKNOWN, is_id
-from hookserver.providers import acrcloud, agora, frameio
+from hookserver.providers import acrcloud, agora, feed, frameio
 from hookserver.rollups import facts
 from hookserver.rollups.assets import STATUS as ASSET_STATUS
 from hookserver.rollups.entry import decode_step
@@ -22,7 +22,7 @@ from hookserver.services.uploads import PATH as HANDED_IN
 LARGE_PAYLOAD = 64 * 1024
 NAMED = 100     # tasks that one message names
 
-_TITLES = {acrcloud.NAME: acrcloud.title, agora.NAME: agora.title, frameio.NAME: frameio.title, PROVIDER: text_of}
+_TITLES = {acrcloud.NAME: acrcloud.title, agora.NAME: agora.title, feed.NAME: feed.title, frameio.NAME: frameio.title, PROVIDER: text_of}
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):

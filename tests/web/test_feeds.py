@@ -8,9 +8,12 @@ import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import pytest
 
+from hookserver.cli import main
+from hookserver.services.sample_messages import sample_messages
 from tests.running import Running, write_conf
 from tests.tasks.files import BODY, ETAG, FileServer, head, whole
 
@@ -219,8 +222,23 @@ def test_strings_of_others_are_shown_and_do_nothing(running, source, api):
     assert (running.data / "downloads" / found["name"]).read_bytes() == b"nasty"
     listed = running.client().get("/api/downloads", Authorization=f"Bearer {TOKEN}")
     assert listed.headers["content-type"] == "application/json" and any(one.get("original_filename") == nasty for one in listed.json)
-    story = api.get(f"/api/events/{found['event']}").json
-    assert story["source"] == "downloads"
+    shown = next(one for one in api.get("/api/events?source=downloads&limit=200").json["events"] if one["id"] == found["event"])
+    assert shown["title"].startswith("<script>alert(1)</script>") and shown["title"].isprintable()
+
+
+def test_the_story_of_an_entry_tells_that_nobody_sent_it(running, source, api, capsys):
+    found = file(api, source.add("/story", whole(b"story"), original_filename="story.zip")["source_url"], "done")
+    assert [one["check"] for one in api.get(f"/api/events/{found['event']}").json["checks"]] == ["listed", "JSON", "duplicate", "stored"]
+    assert main(["explain", found["event"], "-c", str(running.config.file), "--data", str(running.data)]) == 0
+    told = capsys.readouterr().out
+    assert "file.dropbox, story.zip" in told and "none: it was read in the list of the feed" in told and "it stood in the list of the feed downloads" in told
+    assert "downloads.files" in told and "method" not in told
+
+
+def test_samples_of_a_source_that_belongs_to_a_feed_are_entries(running, api):
+    messages = islice(sample_messages(running.config, running.config.sources["pushed"], seed=3), 20)
+    answers = [running.client().ask("POST", one.path, one.body, **one.headers).status for one in messages]
+    assert set(answers) == {200} and len([one for one in files(api, state="manual", limit=500) if one["provider"] in ("webhook", "studio", "fromsmash", "swisstransfer")]) >= 20
 
 
 def test_our_own_list_needs_its_own_token_and_says_when_it_has_not_changed(running, source, api):
