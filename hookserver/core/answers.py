@@ -24,6 +24,7 @@ _STATUS = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?: [^\r\n]*)?")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _MAX_CHUNK_LINE = 1024
+MANY_CHUNKS, SMALL_CHUNK = 4096, 32     # more chunks than that, with fewer bytes on average, are an attack: each costs as much as a large one
 
 
 class AnswerReader:
@@ -50,6 +51,7 @@ class AnswerReader:
         self._buffer = bytearray()
         self._head_size = 0
         self._left: int | None = None   # bytes to come of the body or chunk; None: until the end of the connection
+        self._chunks = self._chunk_bytes = 0
         self._chunked, self._part = False, "size"   # of a chunked body: "size", "data", "after data", "trailers"
 
     def feed(self, data: bytes) -> None:
@@ -201,6 +203,9 @@ class AnswerReader:
         if size is not None:
             self._left = int(size[1], 16)
             self._part = "data" if self._left else "trailers"
+            self._chunks, self._chunk_bytes = self._chunks + 1, self._chunk_bytes + self._left
+            if self._chunks > MANY_CHUNKS and self._chunk_bytes < SMALL_CHUNK * self._chunks:
+                self._finish(whole=False)
         elif self._part == "after data" and not line:
             self._part = "size"
         elif self._part != "trailers":

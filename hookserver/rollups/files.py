@@ -32,6 +32,7 @@ PROVIDER = "feed"       # of the events
 WORK = ".files"         # end of the target of the task that fetches
 DOWNLOADED, NOT_DOWNLOADED = "file.downloaded", "file.failed"      # what is announced
 KEPT = 2000
+TOGETHER = 50_000       # known entries in one table
 PORTION = 500           # known entries on one line of a snapshot
 
 MANUAL, WAITING, PAUSED, DONE, FAILED, CANCELLED = "manual", "waiting", "paused", "done", "failed", "cancelled"
@@ -109,7 +110,7 @@ class Files:
     def __init__(self, store_id: str) -> None:
         self.store_id = store_id
         self.seq = 0
-        self.known: dict[bytes, int] = {}       # digest -> seq of the event
+        self._known: list[dict[bytes, int]] = [{}]      # digest -> seq of the event; only the last one grows
         self.live: dict[str, File] = {}
         self.counts: dict[str, dict[str, int]] = {}
         self.announcements: dict[str, Announcement] = {}
@@ -118,7 +119,8 @@ class Files:
 
     def seq_of(self, feed: str, key: str) -> int | None:
         """The seq of the event that an entry has become."""
-        return self.known.get(digest(feed, key))
+        name = digest(feed, key)
+        return next((seqs[name] for seqs in self._known if name in seqs), None)
 
     # -- the step ---------------------------------------------------------------------------------
 
@@ -138,12 +140,18 @@ class Files:
             self._moved(entry, out)
 
     def _listed(self, entry: Entry, out: Out) -> None:
-        self.known.setdefault(digest(entry.source, entry.key or ""), entry.seq)
+        if self.seq_of(entry.source, entry.key or "") is None:
+            self._know(digest(entry.source, entry.key or ""), entry.seq)
         listed, event = read_entry(msgspec.json.decode(entry.payload)), event_id(self.store_id, entry.seq)
         target = entry.source + WORK
         task = task_id(event, entry.to.index(target)) if target in entry.to else ""
         self._put(File(entry.seq, entry.source, event, entry.type.removeprefix("file."), WAITING if task else MANUAL, listed.url, entry.at,
                        listed.provider, listed.at, listed.name or "", task), out)
+
+    def _know(self, name: bytes, seq: int) -> None:
+        if len(self._known[-1]) == TOGETHER:
+            self._known.append({})      # what is full never changes, so no snapshot has to copy it
+        self._known[-1][name] = seq
 
     def _once_more(self, step: Step, out: Out) -> None:
         """It is to be fetched again, or although it is one for people."""
@@ -198,7 +206,7 @@ class Files:
     def snapshot(self) -> Snapshot:
         """A copy that goes on being true while the fold goes on."""
         counts = {feed: states.copy() for feed, states in self.counts.items()}
-        return Snapshot(Head(self.version, self.seq, counts), self.known.copy(), list(self.live.values()), list(self.announcements.values()))
+        return Snapshot(Head(self.version, self.seq, counts), [*self._known[:-1], self._known[-1].copy()], list(self.live.values()), list(self.announcements.values()))
 
     @classmethod
     def load(cls, lines: Iterable[bytes], store_id: str) -> Files:
@@ -214,7 +222,8 @@ class Files:
                     self._tasks[saved.file.task] = saved.file.event
             elif type(saved) is SavedKnown:
                 digests = b64decode(saved.digests, validate=True)
-                self.known.update((digests[16 * place:16 * place + 16], seq) for place, seq in enumerate(saved.seqs))
+                for place, seq in enumerate(saved.seqs):
+                    self._know(digests[16 * place:16 * place + 16], seq)
             elif type(saved) is SavedAnnouncement:
                 self.announcements[saved.key] = Announcement(saved.source, saved.type, saved.key, bytes(saved.payload))
             else:
@@ -266,13 +275,13 @@ _decode_tried = msgspec.json.Decoder(_Tried).decode
 class Snapshot:
     """A copy of a ``Files``; ``lines`` may be taken in another thread."""
 
-    def __init__(self, head: Head, known: dict[bytes, int], live: list[File], announcements: list[Announcement]):
+    def __init__(self, head: Head, known: list[dict[bytes, int]], live: list[File], announcements: list[Announcement]):
         self.head, self.known, self.live, self.announcements = head, known, live, announcements
 
     def lines(self) -> Iterator[bytes]:
         """JSON lines with LF; files in the order in which they last moved."""
         yield _encode(self.head) + b"\n"
-        digests, seqs = list(self.known), list(self.known.values())
+        digests, seqs = [name for known in self.known for name in known], [seq for known in self.known for seq in known.values()]
         for start in range(0, len(seqs), PORTION):
             yield _encode(SavedKnown(b64encode(b"".join(digests[start:start + PORTION])).decode(), seqs[start:start + PORTION])) + b"\n"
         for file in self.live:

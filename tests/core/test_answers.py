@@ -148,3 +148,16 @@ def test_retry_after(value, seconds):
 @given(st.text(max_size=64) | st.from_regex(r"\A[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{1,9} [A-Z+0-9-]{0,6}\Z"))
 def test_any_retry_after_is_a_number_or_none(value):
     assert (found := retry_after(value, NOW)) is None or found >= 0
+
+
+def test_chunks_of_a_byte_each_end_before_they_cost_much():
+    """A megabyte of them would keep everybody waiting for half a second."""
+    def taken(piece, count):
+        found = []
+        reader = AnswerReader(sink=found.append)
+        reader.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        reader.feed(b"%x\r\n%b\r\n" % (len(piece), piece) * count + b"0\r\n\r\n")
+        return reader.whole, len(found)
+    assert taken(b"x" * 64, 20_000) == (True, 20_000) and taken(b"x", 4000) == (True, 4000)
+    whole, count = taken(b"x", 20_000)
+    assert not whole and count < 5000

@@ -108,12 +108,26 @@ def test_what_it_says_of_itself_is_so(plan):
 def test_what_was_listed_first_is_what_an_entry_is_known_by(plan):
     fold, first = Files(STORE), {}
     lines = written(plan)
-    folded(fold, lines)
+    with patch.object(files, "TOGETHER", 2):
+        folded(fold, lines)
+        again = Files.load(saved(fold), STORE)
     for seq, line in enumerate(lines, 1):
         record = json.loads(line)
         if record.get("provider") == "feed":
             first.setdefault((record["source"], record["key"]), seq)
-    assert {pair: fold.seq_of(*pair) for pair in first} == first and len(fold.known) == len(first)
+    assert {pair: fold.seq_of(*pair) for pair in first} == {pair: again.seq_of(*pair) for pair in first} == first
+    assert sum(len(known) for known in fold.snapshot().known) == len(first) and saved(again) == saved(fold)
+
+
+def test_a_snapshot_goes_on_being_true_and_copies_little():
+    with patch.object(files, "TOGETHER", 2):
+        fold, paper = Files(STORE), Paper()
+        lines = [paper.write(event([], body=b'{"url":"https://fromsmash.com/%d"}' % number, source="f", provider="feed", key=str(number))) for number in range(7)]
+        folded(fold, lines[:5])
+        snapshot, before = fold.snapshot(), saved(fold)
+        folded(fold, lines[5:])
+        assert list(snapshot.lines()) == before and saved(fold) != before
+        assert [len(known) for known in snapshot.known] == [2, 2, 1] and snapshot.known[0] is fold.snapshot().known[0]
 
 
 def test_many_that_wait_do_not_make_it_slow_to_settle():
