@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from hookserver.cli import main
 from tests.process import ServerProcess, until
 from tests.running import write_conf
 from tests.tasks.files import FileServer, head
@@ -55,3 +56,16 @@ def test_no_list(tmp_path, source):
     write_conf(tmp_path, text=CONF)
     shown = ServerProcess(tmp_path, env={"WEBHOOK_JSON_URL": source.url("/none")}).run("feed", "fetch")
     assert (shown.returncode, shown.stdout) == (1, "downloads: no list after 1 attempt: answered 404\n")
+
+
+def test_names_from_outside_do_nothing_to_a_terminal(tmp_path, capsys):
+    body = json.dumps([{"url": "https://fromsmash.com/b", "original_filename": "\x1b]0;mine\x07\u202e\r\nexe.zip"}]).encode()
+    with FileServer() as server:
+        server.ways["/list"] = head("200 OK", f"Content-Length: {len(body)}") + body
+        conf = write_conf(tmp_path, text=f"feeds: {{{{odd: {{{{url: '{server.url('/list')}'}}}}, gone: {{{{url: '{server.url('/gone')}'}}}}}}}}\n")
+        assert main(["feed", "fetch", "odd", "-c", str(conf)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 2 and all(line.isprintable() for line in lines) and "exe.zip" in lines[1]
+        assert main(["feed", "fetch", "gone", "--json", "-c", str(conf)]) == 1
+        said = capsys.readouterr()
+        assert said.out == "[]\n" and said.err == "gone: no list after 1 attempt: answered 404\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from urllib.parse import quote
 
 from hookserver.config import Config
@@ -26,10 +27,17 @@ def fetch(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([{"url": entry.url, "class": entry.kind, "r2_url": entry.copy, "provider": entry.provider,
                            "at": None if entry.at is None else format_second(entry.at), "name": entry.name} for entry in trial.entries], indent=2, ensure_ascii=False))
+        if trial.error:
+            print(clean(told(feed, trial)[0]), file=sys.stderr)
         return 1 if trial.error else 0
     for line in told(feed, trial):
-        print(line)
+        print(clean(line))
     return 1 if trial.error else 0
+
+
+def clean(text: str) -> str:
+    """What others have written, without what would move the cursor or change a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def told(feed: Feed, trial: Trial) -> list[str]:
@@ -58,7 +66,7 @@ def status(args: argparse.Namespace) -> int:
         print(json.dumps(feeds, indent=2, ensure_ascii=False))
     else:
         for feed in feeds:
-            print(summary(feed))
+            print("\n".join(map(clean, summary(feed).split("\n"))))
     return 0 if all(feed["state"] == "ok" for feed in feeds) else 1
 
 

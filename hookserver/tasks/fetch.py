@@ -162,10 +162,21 @@ async def follow(first: Target, headers: Callable[[Target], Mapping[str, str]], 
         fetch.close()
         if len(hops) > HOPS:
             raise Unreachable("protocol", f"more than {HOPS} redirects", final=True)
+        location = fetch.headers.get("location", "")
+        if not location:
+            raise Unreachable("protocol", f"answered {fetch.status} and did not say where to", final=True)
         try:
-            following = parse_link(urljoin(target.origin + target.path, fetch.headers.get("location", "")))
+            following = parse_link(urljoin(target.origin + target.path, _text(location)))
         except ValueError as problem:
             raise Unreachable("guard", f"a redirect to no place: {problem}", final=True) from None
         if target.scheme == "https" and following.scheme != "https":
             raise Unreachable("guard", "a redirect from https to http", final=True)
         hops.append(following)
+
+
+def _text(header: str) -> str:
+    """Many servers write plain UTF-8, where HTTP has no words for such letters."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return header

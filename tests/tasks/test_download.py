@@ -67,6 +67,10 @@ def entry(server, path="/a", copy=None, name="61 Camille.zip", scheme="http"):
     return found | ({"r2_url": server.url(copy)} if copy else {})
 
 
+def serve(visit, headers, way):
+    visit.send(way) if isinstance(way, bytes) else way(visit, headers)
+
+
 def told(outcome):
     return json.loads(bytes(outcome.value))
 
@@ -264,6 +268,11 @@ def test_an_announced_length_is_refused_before_it_comes(server, tmp_path):
 def test_redirects_are_followed_and_judged(server, place):
     server.ways["/a"], server.ways["/b"], server.ways["/file"] = moved("/b"), moved(server.url("/file")), whole(b"x")
     assert told(place.get(entry(server), seq=1))["redirects"] == 2
+    for location, path in (("/\xc3\xa9 1.zip", "/%C3%A9%201.zip"), ("/\xe9.zip", "/%C3%A9.zip"), ("?x=1", "/a"), ("//127.0.0.1:%d/b" % server.port, "/b")):
+        server.ways["/a"] = lambda visit, headers, answers=iter([moved(location), whole(b"x")]): serve(visit, headers, next(answers))
+        server.ways[path] = server.ways[path] if path == "/a" else whole(b"x")
+        server.asked.clear()
+        assert place.get(entry(server, name=location), seq=20 + len(place.names())).ok and server.asked[-1][0].partition("?")[0] == path
     server.ways["/a"] = moved("/a")
     outcome = place.get(entry(server), seq=2)
     assert outcome.final and "more than 5 redirects" in outcome.note
