@@ -153,12 +153,15 @@ class DownloadPerformer:
         self._threads.shutdown(wait=False)
 
     async def _run(self, what: Callable, *given):
-        """In a thread. A cancellation waits for its end, so that no two attempts ever have the same file open."""
+        """In a thread. A cancellation waits for its end, and so does another one: no two attempts ever have the same file open, and none is
+        closed while a thread writes to it, for its number would be another file's next."""
         running = asyncio.get_running_loop().run_in_executor(self._threads, what, *given)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            await asyncio.wait([running])
+            while not running.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([running])
             running.exception()     # looked at: the cancellation is what counts
             raise
 

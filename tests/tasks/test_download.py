@@ -1,26 +1,13 @@
 """Downloads, against a real file server that is well behaved or not (the rows on feeds and files of the fault table)."""
 
-import asyncio
-import errno
 import hashlib
-import ipaddress
 import json
-import os
-import shutil
-import ssl
 
 import pytest
 
-from hookserver.core.records import event_draft
-from hookserver.core.tasks import Task
-from hookserver.tasks.connect import Connector, Names
-from hookserver.tasks.download import DownloadPerformer, Limits
-from hookserver.tasks.work import Work
-from hookserver.core.addresses import parse_network
-from tests.tasks.endpoints import Authority
+from hookserver.tasks.download import Limits
+from tests.tasks.downloads import Place, entry, partly, serve, told
 from tests.tasks.files import BODY, ETAG, FileServer, cut, endless, head, moved, whole
-
-LIMITS = Limits(size=20_000_000, quota=None, reserve=0, begin=5, idle=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -35,44 +22,9 @@ def fresh(server):
     server.asked.clear()
 
 
-class Place:
-    def __init__(self, home, limits=LIMITS):
-        self.directory, self.partial = home / "downloads", home / "downloads" / ".partial"
-        self.performer = DownloadPerformer(Connector(allow=[parse_network("127.0.0.0/8")]), self.directory, self.partial, limits)
-
-    def get(self, entry, *, seq=1, timeout=10.0):
-        """One attempt at the entry of record ``seq``."""
-        return asyncio.run(self.performer.perform(self.work(entry, seq, timeout)))
-
-    def work(self, entry, seq, timeout=10.0):
-        body = json.dumps(entry).encode()
-        line = event_draft(source="f", provider="feed", type="file", method="", path="", client="", headers=(), body=body, is_json=True).line(seq, 1, 0, "abc")
-        task = Task(f"tsk_abc_{seq}_0", "files", "f.files", f"evt_abc_{seq}", 0, 0)
-        return Work(task, line, 1, 0, timeout)
-
-    def names(self):
-        return sorted(file.name for file in self.directory.iterdir() if file.is_file())
-
-    def parts(self):
-        return sorted(file.name for file in self.partial.glob("*.part"))
-
-
 @pytest.fixture
 def place(tmp_path):
     return Place(tmp_path)
-
-
-def entry(server, path="/a", copy=None, name="61 Camille.zip", scheme="http"):
-    found = {"source_url": server.url(path, scheme=scheme), "original_filename": name}
-    return found | ({"r2_url": server.url(copy)} if copy else {})
-
-
-def serve(visit, headers, way):
-    visit.send(way) if isinstance(way, bytes) else way(visit, headers)
-
-
-def told(outcome):
-    return json.loads(bytes(outcome.value))
 
 
 def test_a_file_gets_its_name_when_it_is_whole(server, place):
@@ -120,11 +72,6 @@ def test_cut_off_and_resumed(server, place, share):
     assert outcome.ok and (place.directory / "61 Camille.zip").read_bytes() == BODY
     if share == 50:
         assert told(outcome)["resumed_at"] > 0 and server.asked[-1][1]["if-range"] == ETAG
-
-
-def partly(server, place):
-    server.ways["/a"] = cut(700_000)
-    assert place.get(entry(server)).cause == "reset"
 
 
 def test_a_range_that_is_ignored_starts_over(server, place):
@@ -293,170 +240,3 @@ def test_a_body_that_is_encoded_is_no_file(server, place):
     server.ways["/a"] = head("200 OK", "Content-Encoding: gzip", "Content-Length: 3") + b"abc"
     outcome = place.get(entry(server))
     assert outcome.final and "encoded (gzip)" in outcome.note and place.names() == place.parts() == []
-
-
-# -- two at a time, and others in the same directory ------------------------------------------------
-
-def together(place, *gets):
-    """Attempts at the same time; each is (entry, seq)."""
-    async def run():
-        return await asyncio.gather(*[place.performer.perform(place.work(entry, seq)) for entry, seq in gets])
-    return asyncio.run(run())
-
-
-def test_two_tasks_about_one_entry_do_not_share_its_partial_file(server, place):
-    server.ways["/a"] = whole()
-    first, second = together(place, (entry(server), 1), (entry(server), 1))
-    assert first.ok and second.ok and told(first)["name"] == told(second)["name"] and len(server.asked) == 1
-    assert place.names() == ["61 Camille.zip"] and (place.directory / "61 Camille.zip").read_bytes() == BODY
-
-
-@pytest.mark.parametrize("links", [True, False])
-def test_ten_files_of_one_name_at_once(server, place, monkeypatch, links):
-    if not links:
-        def refuse(source, target):
-            raise OSError(errno.EPERM, "no links here")
-        monkeypatch.setattr(os, "link", refuse)
-    bodies = [b"%d" % number for number in range(10)]
-    for number, body in enumerate(bodies):
-        server.ways[f"/{number}"] = whole(body)
-    outcomes = together(place, *[(entry(server, f"/{number}"), number + 1) for number in range(10)])
-    assert len({told(outcome)["name"] for outcome in outcomes}) == 10
-    assert [(place.directory / told(outcome)["name"]).read_bytes() for outcome in outcomes] == bodies
-
-
-def test_links_in_the_directory_are_not_followed(server, place, tmp_path):
-    outside = tmp_path / "outside"
-    outside.write_text("mine")
-    place.partial.mkdir(parents=True)
-    (place.directory / "61 Camille.zip").symlink_to(outside)
-    (place.directory / "61 Camille (2).zip").symlink_to(tmp_path / "nowhere")
-    (place.partial / "evt_abc_1.part").symlink_to(outside)
-    server.ways["/a"] = whole()
-    outcome = place.get(entry(server))
-    assert told(outcome)["name"] == "61 Camille (3).zip" and not (place.directory / "61 Camille (3).zip").is_symlink()
-    assert outside.read_text() == "mine" and not (tmp_path / "nowhere").exists()
-
-
-def test_a_partial_file_that_became_a_link_is_not_written_through(server, place, tmp_path):
-    partly(server, place)
-    outside = tmp_path / "outside"
-    part = place.partial / "evt_abc_1.part"
-    outside.write_bytes(part.read_bytes())
-    part.unlink()
-    part.symlink_to(outside)
-    server.ways["/a"] = whole()
-    assert place.get(entry(server)).ok and outside.stat().st_size == 700_000
-    assert (place.directory / "61 Camille.zip").read_bytes() == BODY
-
-
-def test_a_directory_that_vanishes_is_made_again(server, place):
-    def vanish(visit, headers):
-        shutil.rmtree(place.directory)
-        whole()(visit, headers)
-    server.ways["/a"] = vanish
-    outcome = place.get(entry(server))
-    assert not outcome.ok and not outcome.final and outcome.cause == "internal" and "no such file" in outcome.note
-    server.ways["/a"] = whole()
-    assert place.get(entry(server)).ok and place.names() == ["61 Camille.zip"]
-
-
-def test_a_directory_that_is_a_file(server, place):
-    place.directory.write_text("in the way")
-    outcome = place.get(entry(server))
-    assert (outcome.ok, outcome.final, outcome.cause) == (False, False, "internal") and place.performer.progress == {}
-
-
-# -- room ---------------------------------------------------------------------------------------------
-
-QUOTA = Limits(size=1 << 40, quota=2 * len(BODY) + 5000, reserve=0)
-
-
-def test_the_quota_counts_what_is_there_once_and_what_was_taken_away_no_more(server, tmp_path):
-    place, taken = Place(tmp_path, QUOTA), tmp_path / "taken away"
-    server.ways["/a"] = whole()
-    (place.directory / "below").mkdir(parents=True)
-    (place.directory / "below" / "older").write_bytes(bytes(5000))
-    (place.directory / "below" / "up").symlink_to(place.directory)
-    assert place.get(entry(server, name="1"), seq=1).ok and place.get(entry(server, name="2"), seq=2).ok
-    assert place.performer.held == 2 * len(BODY) + 5000
-    outcome = place.get(entry(server, name="3"), seq=3)
-    assert (outcome.cause, outcome.final) == ("full", False) and place.parts() == []
-    (place.directory / "1").rename(taken)
-    assert place.get(entry(server, name="3"), seq=3).ok and place.names() == ["2", "3"]
-    again = Place(tmp_path, QUOTA)      # a start
-    assert again.get(entry(server, name="4"), seq=4).cause == "full"
-
-
-def test_what_waits_half_done_takes_room_too(server, tmp_path):
-    place = Place(tmp_path, Limits(size=1 << 40, quota=len(BODY) + 600_000, reserve=0, idle=0.5))
-    partly(server, place)
-    server.ways["/a"] = whole()
-    again = Place(tmp_path, Limits(size=1 << 40, quota=len(BODY) + 600_000, reserve=0, idle=0.5))
-    assert place.get(entry(server), seq=2).cause == again.get(entry(server), seq=2).cause == "full"
-    assert again.get(entry(server), seq=1).ok       # it counts once: as what it is, and not as a stranger too
-    assert again.performer.held == len(BODY)
-
-
-def test_of_two_at_once_that_do_not_both_fit_one_comes(server, tmp_path):
-    place = Place(tmp_path, Limits(size=1 << 40, quota=len(BODY) * 3 // 2, reserve=0))
-    server.ways["/a"], server.ways["/b"] = whole(), whole()
-    outcomes = together(place, (entry(server, "/a", name="a"), 1), (entry(server, "/b", name="b"), 2))
-    assert sorted(outcome.cause for outcome in outcomes) == ["full", "ok"] and place.parts() == []
-
-
-@pytest.mark.parametrize("call", ["write", "fdatasync", "fsync"])
-def test_a_disk_that_is_full_gets_nothing_left_on_it(server, place, monkeypatch, call):
-    def refuse(*given):
-        raise OSError(errno.ENOSPC, "No space left on device")
-    server.ways["/a"] = cut(700_000) if call == "fdatasync" else whole()
-    monkeypatch.setattr(os, call, refuse)
-    outcome = place.get(entry(server))
-    monkeypatch.undo()
-    assert (outcome.cause, outcome.final) == ("full", False) and place.names() == place.parts() == []
-
-
-# -- names that lead to different addresses -----------------------------------------------------------
-
-class Rebinding:
-    """A name whose address is a good one at the first look, and a bad one after that."""
-
-    def __init__(self, *addresses):
-        self.addresses = list(addresses)
-
-    def __call__(self, name):
-        return [ipaddress.ip_address(self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0])]
-
-
-def test_a_name_that_changes_its_mind_leads_nowhere(server, place):
-    server.ways["/a"] = moved(f"http://files.example.com:{server.port}/b")
-    server.ways["/b"] = moved(f"http://files.example.com:{server.port}/c")
-    names = Names(Rebinding("127.0.0.1", "10.0.0.1"))
-    place.performer = DownloadPerformer(Connector(names, allow=[parse_network("127.0.0.0/8")]), place.directory, place.partial, LIMITS)
-    outcome = place.get(entry(server))
-    assert outcome.cause == "guard" and "10.0.0.1 is a private network" in outcome.note and [path for path, _ in server.asked] == ["/a", "/b"]
-
-
-def test_a_chain_that_leaves_https_is_refused_and_one_over_tls_is_followed(place, tmp_path, monkeypatch):
-    authority = Authority(tmp_path)
-    context = ssl.create_default_context(cafile=authority.ca)
-    monkeypatch.setattr(Connector, "_context", lambda self, ca: context)
-    with FileServer(context=authority.context("127.0.0.1")) as secure, FileServer(context=authority.context("other.example")) as wrong, FileServer() as plain:
-        secure.ways["/a"], secure.ways["/b"], secure.ways["/d"], plain.ways["/c"] = whole(), moved(plain.url("/c")), moved("/a"), whole()
-        assert place.get(entry(secure, scheme="https")).ok and (place.directory / "61 Camille.zip").read_bytes() == BODY
-        assert told(place.get(entry(secure, "/d", name="d", scheme="https"), seq=2))["redirects"] == 1
-        outcome = place.get(entry(secure, "/b", name="b", scheme="https"), seq=3)
-        assert outcome.cause == "guard" and "from https to http" in outcome.note and plain.asked == []
-        assert place.get(entry(wrong, "/a", name="c", scheme="https"), seq=4).cause == "tls"
-
-
-def test_a_connection_over_tls_that_breaks_is_gone_on_with(place, tmp_path, monkeypatch):
-    authority = Authority(tmp_path)
-    context = ssl.create_default_context(cafile=authority.ca)
-    monkeypatch.setattr(Connector, "_context", lambda self, ca: context)
-    with FileServer(context=authority.context("127.0.0.1")) as secure:
-        secure.ways["/a"] = cut(700_000)
-        assert place.get(entry(secure, scheme="https")).cause == "reset" and place.names() == []
-        secure.ways["/a"] = whole()
-        outcome = place.get(entry(secure, scheme="https"))
-        assert told(outcome)["resumed_at"] == 700_000 and (place.directory / "61 Camille.zip").read_bytes() == BODY
