@@ -1,24 +1,19 @@
-"""``hookserver demo``: a server on a temporary directory, with simulated senders, receivers and clients of the job service."""
+"""``hookserver demo``: a server on a temporary directory; senders, receivers and clients are simulated in a process beside it."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import multiprocessing
 import tempfile
-import threading
-from itertools import islice
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hookserver import app, config
 from hookserver.config import Config
-from hookserver.services import demo_traffic, senders
-from hookserver.services.demo_traffic import Told
-from hookserver.services.frameio_simulator import FrameioSimulator
-from hookserver.services.job_samples import sample_jobs
-from hookserver.services.list_simulator import ListSimulator
-from hookserver.services.receivers import Receivers
+from hookserver.services.demo_world import DISCORD, Places, Server, world
 
 CONF = """\
 server: {{host: 127.0.0.1, port: {port}}}
@@ -61,39 +56,33 @@ guard: {{allow: [127.0.0.0/8]}}
 """
 #: Sources that differ by their preset only.
 SERVICES = ("github", "gitlab", "stripe", "shopify", "slack", "zoom", "linear", "paddle", "typeform", "mailgun", "calendly")
-DISCORD = b"07" * 32    # its private key; nobody believes it anything but here
-JOBS = 1 / 25       # a second
-LOTS = 40           # of one job, at most
-LAST_CALL = 3.0     # seconds that each sender gets to end
-SHARE = 0.5         # of the rate, for the events of all other senders
+LAST_CALL = 20.0    # seconds that the others get to end
 
 
 def demo(args: argparse.Namespace) -> int:
     """Run until Ctrl-C; the directory is removed at the end."""
+    context = multiprocessing.get_context("spawn")
+    pipe, theirs = context.Pipe()
+    others = context.Process(target=world, args=(theirs,), name="world", daemon=True)
+    others.start()
+    theirs.close()
     with tempfile.TemporaryDirectory(prefix="hookserver-demo-", ignore_cleanup_errors=True) as home:
-        receivers, frameio, files = Receivers(), FrameioSimulator(token="demo-token-of-frameio"), ListSimulator()
-        file = Path(home) / "conf.yaml"
-        file.touch(mode=0o600)
-        file.write_text(conf_text(args.port, receivers, frameio, files))
-        conf = config.load(file, generate=True)
-        stop, threads = threading.Event(), []
         try:
-            return app.run(conf, announce=lambda url: threads.extend(begin(conf, url, receivers, frameio, args.rate, stop)))
+            file = Path(home) / "conf.yaml"
+            file.touch(mode=0o600)
+            file.write_text(conf_text(args.port, pipe.recv()))
+            conf = config.load(file, generate=True)
+            return app.run(conf, announce=lambda url: begin(conf, url, args.rate, pipe))
         finally:
-            stop.set()
-            for thread in threads:      # none may write into a directory that is being removed
-                thread.join(LAST_CALL)
-            receivers.close()
-            frameio.close()
-            files.close()
+            pipe.close()
+            others.join(LAST_CALL)
 
 
-def conf_text(port: int, receivers: Receivers, frameio: FrameioSimulator, files: ListSimulator) -> str:
+def conf_text(port: int, places: Places) -> str:
     """The configuration of the demo."""
     services = "\n".join(f'  {name}: {{type: generic, verify: {{preset: {name}, secrets: ["generate:{name}"]}}}}' for name in SERVICES)
     services += f'\n  discord: {{type: generic, verify: {{preset: discord, secrets: ["{public_key(DISCORD)}"]}}}}'
-    return CONF.format(port=port, receivers=receivers.url, services=services, frameio=frameio.url, list=files.url, frameio_token=frameio.token,
-                       frameio_account=frameio.account)
+    return CONF.format(port=port, services=services, **places._asdict())
 
 
 def public_key(private: bytes) -> str:
@@ -101,8 +90,8 @@ def public_key(private: bytes) -> str:
     return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private.decode())).public_key().public_bytes_raw().hex()
 
 
-def begin(conf: Config, dashboard: str, receivers: Receivers, frameio: FrameioSimulator, rate: float, stop: threading.Event) -> list[threading.Thread]:
-    """Say where to look, and let the senders begin."""
+def begin(conf: Config, dashboard: str, rate: float, pipe: Connection) -> None:
+    """Say where to look, and let the others begin."""
     print(f"Open {dashboard}\n"
           f"Calls are simulated, about {rate:g} events a second, and beside them a dozen other senders, films under review, songs that are\n"
           "analysed, and strangers with a wrong address; some requests are bad on purpose. Some events are sent on: one destination is\n"
@@ -111,24 +100,4 @@ def begin(conf: Config, dashboard: str, receivers: Receivers, frameio: FrameioSi
           f"The log: tail -f {conf.data}/log/*.jsonl\n"
           f"Ctrl-C ends it and removes {conf.data.parent}.", flush=True)
     logging.getLogger().setLevel(logging.WARNING)  # each refused request would be a line here
-    url = dashboard.partition("/#")[0]
-    orders = sample_jobs(conf.jobs.secrets[0], webhook_url=f"{receivers.url}/done", most=LOTS)
-    home, token = conf.data.parent, (conf.data / "admin.token").read_text().strip()
-    threads = [threading.Thread(target=demo_traffic.songs, args=(url, token, home, stop), name="songs", daemon=True)]
-    for told in (demo_traffic.calls(conf, "calls", rate), demo_traffic.services(conf, {"discord": DISCORD}, SHARE * rate),
-                 demo_traffic.reviews(conf.sources["review"], frameio), demo_traffic.strangers(), [(islice(orders, 2), None), (orders, JOBS)]):
-        threads.append(threading.Thread(target=simulate, args=(url, told, stop), name="senders", daemon=True))
-    for thread in threads:
-        thread.start()
-    return threads
-
-
-def simulate(url: str, told: Told, stop: threading.Event) -> None:
-    """Send (messages, messages a second or None) one after the other, until ``stop``."""
-    try:
-        for messages, speed in told:
-            run = senders.Senders(url, messages, concurrency=1, rate=speed)
-            threading.Thread(target=lambda: (stop.wait(), run.stop()), daemon=True).start()
-            run.run()
-    except senders.NoServer:
-        stop.set()  # the server has ended before its senders
+    pipe.send(Server(str(conf.file), dashboard.partition("/#")[0], rate))
