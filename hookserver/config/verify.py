@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import msgspec
@@ -173,6 +174,12 @@ def _at(place: Place, key: str) -> Place:
     return place.below(key, place.line)
 
 
+def _tolerance(node: Node, context: Context) -> float:
+    """Seconds; infinite for ``any``, which is said, where None would be nothing that is said."""
+    seconds = _DURATION.read(node, context)
+    return math.inf if seconds is None else seconds
+
+
 def _signed(node: Node, context: Context) -> Signed:
     try:
         return compile_signed(text_of(node, context))
@@ -208,6 +215,8 @@ def _build_handshake(values: dict, place: Place, context: Context) -> Handshake:
     return Challenge(field, values["value"], values["echo"])
 
 
+_DURATION = duration(1, forever="any")
+TOLERANCE = _DURATION._replace(read=_tolerance)
 CERTIFICATE = Kind("path of a file", _certificate, {"type": "string", "minLength": 1})
 PRESET = Kind("name of a preset", _preset, {"enum": list(PRESETS)})
 SIGNED = Kind("template", _signed, {"type": "string", "minLength": 1})
@@ -217,8 +226,8 @@ STAMP = Section({
     "field": Key(FIELD, "", "Field of the time, where it stands in no header: payload.sent_at or query.t."),
     "part": Key(TEXT, "", "Name of the entry that is the time, in the list of signatures: t."),
     "unit": Key(choice("s", "ms", "iso"), "", "How it is written: seconds or milliseconds since 1970, or ISO 8601; default: s."),
-    "tolerance": Key(duration(1, forever="any"), "", "How far it may be from our clock; default: 5m."),
-    "future": Key(duration(1, forever="any"), "", "How far it may be ahead of our clock; default: as tolerance."),
+    "tolerance": Key(TOLERANCE, "", "How far it may be from our clock; default: 5m."),
+    "future": Key(TOLERANCE, "", "How far it may be ahead of our clock; default: as tolerance."),
 }, _build_stamp)
 
 HANDSHAKE = Section({
@@ -247,7 +256,7 @@ VERIFY = Section({
     "list": Key(LIST, "", "The header is a list such as t=1,v1=aa,v1=bb; up to 20 entries are looked at."),
     "signed": Key(SIGNED, "", "Text that is signed, of {body}, {timestamp}, {id}, {method}, {url}, {crc32} and {secret}; default: {body}."),
     "timestamp": Key(STAMP, "", "Time that is signed, and how far it may be from our clock."),
-    "tolerance": Key(duration(1, forever="any"), "", "The same as timestamp.tolerance, to change that of a preset."),
+    "tolerance": Key(TOLERANCE, "", "The same as timestamp.tolerance, to change that of a preset."),
     "id": Key(FIELD, "", "Field that {id} stands for."),
     "key": Key(choice("raw", "base64", "hex"), "", "How the secrets are written; default: raw, the text itself is the key."),
     "key_prefix": Key(TEXT, "", "What stands before the key in a secret, and is no part of it: whsec_."),

@@ -25,10 +25,11 @@ def read_body(request: InboundRequest, content_type: str | None, types: frozense
 
     What says that it is JSON, or says nothing at a source of JSON alone, is strict JSON or refused. A form is seen as an object of
     its fields, and so is the query of a GET without a body. All else may be JSON (some senders call it text/plain) or need not be.
-    A source that takes everything takes nothing, too, whatever it is called: Google says JSON of its empty bodies.
+    A GET without a body is its query, whatever is said of the body; a source that takes everything takes nothing, too: Google says JSON
+    of its empty bodies.
     """
     media = media_type(content_type)
-    empty = not request.body and (ANY in types or not media and request.method == "GET")
+    empty = not request.body and (ANY in types or request.method == "GET")
     if not empty and (is_json_type(media) or not media and JSON in types and ANY not in types):
         value = parse_body(request.body)
         return value if type(value) is Unfit else Body(value, True)

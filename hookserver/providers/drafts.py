@@ -68,8 +68,10 @@ def draft(request: InboundRequest, taken: Collection[str] = ()) -> Draft:
     headers = {name.lower(): (name, value) for name, value in request.headers[:MANY] if re.fullmatch(r"[\w-]{1,80}", name, re.ASCII)}
     seen = _Seen(headers, _fields(request), media_type(headers["content-type"][1]) if "content-type" in headers else "")
     found = likely(headers, seen.fields, request.path)
-    if found is not None and found.type == agora.NAME and (app := _app_of(request.path)):
-        return _agora(app, found, taken)
+    if found is not None and found.type == agora.NAME:
+        if app := _app_of(request.path):
+            return _agora(app, found, taken)
+        found = Marks(found.name, found.why, preset="agora")     # type: agora has no other path
     name = _name(found, request.path, taken)
     if found is not None and found.type != "generic":
         return _own_type(name, found, request.path)
@@ -169,6 +171,8 @@ def _generic(name: str, found: Marks | None, request: InboundRequest, seen: _See
     if preset is not None:
         if preset.scheme is not None and preset.scheme.public_url:
             lines.append("    # public_url: the address as its sender knows it, if server.site_url and the path do not make it: it is signed")
+        if found.preset == "agora":
+            lines.append("    # for sessions and minutes let it post to /<app id>/webhooks, with type: agora")
         if seen.media and not takes(preset.content_types, seen.media):
             lines.append(f"    content_types: [json, {_content_types(seen.media)}]")
         return Draft(found.name, tuple(why), _block(lines), signed)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from hookserver.core.bodies import FORM, media_type
 from hookserver.core.fields import Field, parse_field
 from hookserver.core.requests import Answer
 from hookserver.core.schemes.reading import Reading
@@ -75,7 +76,24 @@ class Challenge(msgspec.Struct, frozen=True):
         return Answer(200, json.dumps({"plainToken": text, "encryptedToken": mark}).encode())
 
 
-Handshake = Echo | Challenge
+class Ping(msgspec.Struct, frozen=True):
+    """An unsigned form of one ``field`` with a number, by which a sender sees that somebody answers (WooCommerce). It carries nothing that
+    could be forged."""
+
+    field: str
+    method: str = "POST"
+
+    def before(self, reading: Reading, tokens: Sequence[bytes]) -> Answer | None:
+        """The answer; None when the request is something else."""
+        name, _, number = reading.request.body.partition(b"=")
+        is_ping = name == self.field.encode() and number.isdigit() and media_type(reading.header("content-type")) == FORM
+        return Answer(200, b"") if is_ping else None
+
+    def after(self, reading: Reading, key: bytes) -> None:
+        """It is never signed."""
+
+
+Handshake = Echo | Challenge | Ping
 
 
 def _plain(text: str) -> Answer | Unfit:

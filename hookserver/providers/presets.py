@@ -24,7 +24,7 @@ from hookserver.core.schemes.stamps import Stamp
 from hookserver.core.schemes.standard import standard
 from hookserver.core.schemes.tokens import BasicScheme, TokenScheme
 from hookserver.core.schemes.twilio import TwilioScheme
-from hookserver.providers.handshakes import Echo, Handshake, challenge
+from hookserver.providers.handshakes import Echo, Handshake, Ping, challenge
 from hookserver.providers.receiver import JSON_ONLY
 
 ROOTS = ("header", "query", "payload")
@@ -89,9 +89,9 @@ PRESETS: dict[str, Preset] = {
                     handshakes=(challenge("payload.type", "url_verification", echo="payload.challenge"),), content_types=frozenset({JSON, FORM})),
     # shopify.dev, "Deliver webhooks through HTTPS"
     "shopify": Preset(_header("X-Shopify-Hmac-SHA256", encoding="base64"), ("header.X-Shopify-Topic",), ("header.X-Shopify-Webhook-Id",)),
-    # woocommerce.com, "Webhooks"
+    # woocommerce.com, "Webhooks"; woocommerce/woocommerce, class-wc-webhook.php, deliver_ping: a form without a signature, which wants 200.
     "woocommerce": Preset(_header("X-WC-Webhook-Signature", encoding="base64"), ("header.X-WC-Webhook-Topic",),
-                          ("header.X-WC-Webhook-Delivery-ID",), content_types=frozenset({JSON, FORM})),
+                          ("header.X-WC-Webhook-Delivery-ID",), handshakes=(Ping("webhook_id"),), content_types=frozenset({JSON, FORM})),
     # twilio.com/docs/usage/security. It wants TwiML or nothing; the token is the same in all tries of one request.
     "twilio": Preset(TwilioScheme(), ("payload.MessageStatus", "payload.SmsStatus", "payload.CallStatus", "payload.EventType"),
                      ("header.I-Twilio-Idempotency-Token",), content_types=frozenset({JSON, FORM}),

@@ -38,6 +38,9 @@ BY_HEADER: tuple[tuple[str, str], ...] = (
     ("webhook-signature", "standard"),
 )
 
+#: What the value of such a header does not begin with: others call theirs the same, and list a time and signatures in it.
+NOT_SO = {"webhook-signature": "t="}
+
 #: Senders that sign in more than one way: (header, what its value begins with, a header that must not be there, the preset).
 VARIANTS: tuple[tuple[str, str, str, str], ...] = (
     ("x-hubspot-signature-version", "v1", "x-hubspot-signature-v3", "hubspot-v1"), ("x-hubspot-signature-version", "v2", "x-hubspot-signature-v3", "hubspot-v2"),
@@ -72,7 +75,7 @@ def likely(headers: Headers, fields: object, path: str) -> Marks | None:
     if _has(fields, "file_id", "cid", "state") or path.startswith("/acrcloud/"):
         return Marks("acrcloud", "its body is a callback of ACRCloud's file scanning", type="acrcloud", lines=_OWN["acrcloud"])
     for header, name in BY_HEADER:
-        if header in headers:
+        if header in headers and not (header in NOT_SO and headers[header][1].startswith(NOT_SO[header])):
             return Marks(name, f"{name} sends a header {headers[header][0]}", _variant(name, headers))
     agent = headers.get("user-agent", ("", ""))[1].lower()
     for start, name in BY_AGENT:

@@ -124,13 +124,16 @@ class Intake:
         except StorageUnavailable as trouble:
             return self._unavailable(trouble)
 
-    async def again(self, request: InboundRequest, note: str, *, dry_run: bool = False) -> tuple[Taken, str | None, bool]:
+    async def again(self, request: InboundRequest, note: str, key: str, *, dry_run: bool = False) -> tuple[Taken, str | None, bool]:
         """A request of earlier, through all checks but the rate. ``note`` is kept with it as the check "replay".
+        ``key``: its own, for a sender whose events have none, so that it is not taken in twice.
 
         Returns what it is, the id of its event, and whether that was there already; a dry run has no id for a new one.
         Raises StorageUnavailable, and Refused: it is not kept among the rejections a second time.
         """
         taken = await self._in_thread(self.reception.judge, request)
+        if taken.examined.key is None:
+            taken = msgspec.structs.replace(taken, examined=msgspec.structs.replace(taken.examined, key=key))
         if dry_run:
             event = self.known_as(request, taken)
             return taken, event, event is not None

@@ -117,7 +117,7 @@ class Readmission:
         try:
             request = of_rejection(refused)
             note = f"refused before as {refused.id}, {refused.cause}, at {refused.at}"
-            taken, event, duplicate = await self._intake.again(request, note, dry_run=dry_run)
+            taken, event, duplicate = await self._intake.again(request, note, refused.id, dry_run=dry_run)
         except Incomplete as error:
             return told(INCOMPLETE, why=str(error))
         except Refused as error:

@@ -16,7 +16,7 @@ from hookserver.config.model import AcrcloudSource, GenericSource
 from hookserver.core.requests import InboundRequest
 from hookserver.core.schemes.sending import Signer, private_key, signed
 from hookserver.providers import frameio
-from hookserver.providers.samples.catalogue import maker_of
+from hookserver.providers.samples.catalogue import fitting, maker_of
 from hookserver.providers.samples.entries import entry
 from hookserver.providers.samples.review import Reviews
 from hookserver.providers.samples.sample import Luck, Sample
@@ -58,7 +58,10 @@ def _generic(config: Config, source: GenericSource, luck: Luck, bad: bool, priva
     signer = signer.spoilt() if bad else signer
 
     def message() -> Message:
-        request = _request(source.path, make(luck), luck.ms)
+        sample = make(luck)
+        if source.preset is None and source.feed is None:
+            sample = fitting(sample, source.terms.methods, source.terms.content_types)
+        request = _request(source.path, sample, luck.ms)
         if source.scheme is not None:
             try:
                 request = signed(source.scheme, signer, request)

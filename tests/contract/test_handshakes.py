@@ -87,3 +87,12 @@ def test_xero_asks_whether_bad_signatures_are_told_from_good_ones(house: House):
     sender, body = ROWS["xero"], {"events": [], "firstEventSequence": 0, "lastEventSequence": 0, "entropy": "RHYM"}
     assert asked(house, sender, body) == (200, b"")
     assert asked(house, sender, body, secret=3)[0] == 401
+
+
+def test_woocommerce_pings_without_a_signature(house: House):
+    """And will have nothing but 200; only of a form that says no more than that is it taken."""
+    def pinged(body: bytes) -> int:
+        return house.send(request(ROWS["woocommerce"].at, Sent([("Content-Type", "application/x-www-form-urlencoded")], body))).status
+
+    assert pinged(b"webhook_id=17") == 200
+    assert {pinged(body) for body in (b"webhook_id=17&status=paid", b"webhook_id=x", b"webhook_id=", b"webhook_id")} == {401}

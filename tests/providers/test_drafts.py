@@ -84,6 +84,8 @@ def test_senders_that_have_a_type_of_their_own(tmp_path):
     calls = loaded(tmp_path, draft(inbound("/0123abc/webhooks", Agora_Signature_V2="00")).yaml)
     assert (calls.type, list(calls.apps)) == ("agora", ["0123abc"])
     assert loaded(tmp_path, draft(inbound("/0123abc/webhooks", b'{"noticeId":"1","productId":1,"eventType":2}')).yaml).type == "agora"
+    elsewhere = loaded(tmp_path, draft(inbound("/agora/in", Agora_Signature_V2="00")).yaml)     # where that type has no path
+    assert (elsewhere.preset, elsewhere.path) == ("agora", "/agora/in")
     assert loaded(tmp_path, draft(inbound("/video", X_Frameio_Signature="v0=00")).yaml).paths == {"video": "/video"}
     assert loaded(tmp_path, draft(inbound(body=b'{"file_id":"1","cid":1,"state":1}')).yaml).type == "acrcloud"
 
@@ -114,6 +116,7 @@ def test_a_signature_is_recognised_by_its_look(tmp_path, headers, algorithm, enc
     (inbound(method="PUT"), ["methods: [PUT]"]), (inbound("/hooks/123"), ['  "123":']), (inbound("/hooks/no"), ['  "no":']),
     (inbound("/wp-login.php"), ["  wp-login-php:", "path: /wp-login.php"]), (inbound("/%2e%2e/x"), ["# its path is none"]),
     (inbound(X_Api_Token=CANARY), ["verify: {scheme: token, header: X-Api-Token, secrets"]), (inbound(Authorization=CANARY), ['secrets: ["${NEW_USER}:${NEW_PASSWORD}"]']),
+    (inbound(Webhook_Signature="t=1700000000,v1=aa"), ['header: Webhook-Signature, list: {name: v1}']),
     (inbound(X_New_Signature="t=1700000000,v1=aa,v0=bb"), ['list: {name: v1}, signed: "{timestamp}.{body}", timestamp: {part: t}']),
     (inbound(Linear_Signature="00", Content_Type="application/x-www-form-urlencoded"), ["content_types: [json, form]"]),
     (inbound(X_Slack_Signature="v0=0", Content_Type="application/x-www-form-urlencoded"), ["preset: slack"]), (inbound(body=b"\xff\xfe"), ["verify: none"]),

@@ -43,6 +43,10 @@ OTHERS = """\
     dedup: {key: [header.X-Id, "payload.ids[1]", query.n]}
   hashed: {type: generic, verify: {scheme: hash, header: X-Sum, signed: "{secret}{method}{url}{body}", secrets: [a-secret-for-tests]}, event_type: header.X-Kind}
   passed: {type: generic, verify: {scheme: basic, secrets: ["user:a-secret-for-tests"]}, event_type: query.kind}
+  letters: {type: generic, verify: none, content_types: xml}
+  posted: {type: generic, verify: {scheme: hmac, header: X-Sig, secrets: [a-secret-for-tests]}, content_types: form, event_type: payload.kind, dedup: {key: payload.id}}
+  plain: {type: generic, verify: none, content_types: text/plain, methods: [PUT]}
+  looked_for: {type: generic, verify: {scheme: token, header: X-Token, secrets: [a-secret-for-tests]}, methods: [GET], event_type: payload.kind, dedup: {key: payload.id}}
   whpk: {type: generic, verify: {preset: standard, secrets: ["whpk_@POINT@"]}}
   asked: {type: generic, verify: {scheme: token, field: query.token, secrets: [a-secret-for-tests]}}
 """

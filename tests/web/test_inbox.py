@@ -24,10 +24,11 @@ def test_from_an_unknown_path_to_a_source(tmp_path):
         assert admin.get("/api/inbox").json == {"groups": [], "looked_at": 0, "complete": True}
         for path in ("/wp-login.php", "/hooks/moves", "/hooks/moves", "/hooks/big", "/xmlrpc.php"):
             assert client.ask("POST", path, body, X_Sig=sign, Content_Type="application/json").code == "unmatched"
+        assert client.post("/hooks/keyless", {}).code == "unmatched"
         assert client.get("/hooks/moves").code == "unmatched"
         assert client.ask("POST", "/new/webhooks", b'{"noticeId":"1","productId":1,"eventType":101}').code == "unmatched"
         found = admin.get("/api/inbox").json
-        assert (found["looked_at"], found["complete"]) == (7, True)
+        assert (found["looked_at"], found["complete"]) == (8, True)
         groups = {group["path"]: group for group in found["groups"]}
         assert found["groups"][0]["path"] == "/new/webhooks" and groups["/new/webhooks"]["draft"]["sender"] == "agora"
         moves = groups["/hooks/moves"]
@@ -41,7 +42,7 @@ def test_from_an_unknown_path_to_a_source(tmp_path):
         running.stop()
     (tmp_path / "conf.d").mkdir()
     more = tmp_path / "conf.d" / "moves.yaml"
-    more.write_text(one["draft"]["yaml"].replace("${MOVES_SECRET}", "0123456789abcdef"))
+    more.write_text(one["draft"]["yaml"].replace("${MOVES_SECRET}", "0123456789abcdef") + "  keyless: {type: generic, verify: none}\n")
     more.chmod(0o600)
     later = Running(tmp_path / "conf.yaml")
     try:
@@ -50,7 +51,10 @@ def test_from_an_unknown_path_to_a_source(tmp_path):
         wanted = {"what": "rejections", "cause": "unmatched", "path": "/hooks/moves"}
         for dry_run in (True, False):
             assert admin.post("/api/replay", wanted | {"dry_run": dry_run}).json["outcomes"] == {"accepted": 1 + dry_run, "refused": 1} | ({} if dry_run else {"duplicate": 1})
-        [event] = [line for line in later.lines() if line["kind"] == "event.received"]
+        keyless = {"what": "rejections", "path": "/hooks/keyless"}
+        assert [admin.post("/api/replay", keyless).json["outcomes"] for _ in range(2)] == [{"accepted": 1}, {"duplicate": 1}], "each is taken in once"
+        event, without = [line for line in later.lines() if line["kind"] == "event.received"]
         assert (event["source"], event["type"], event["key"]) == ("moves", "moved", "[5]")
+        assert without["key"] in without["checks"]["replay"]
     finally:
         later.stop()

@@ -81,6 +81,7 @@ def test_a_form_is_seen_as_its_fields_and_kept_byte_for_byte(running):
     ("POST", "/hooks/shop", b"event=%FF", "application/x-www-form-urlencoded", "event", False),
     ("POST", "/hooks/shop", b"just words", "text/plain", "event", False),
     ("GET", "/hooks/shop?event=asked&id=9", b"", None, "asked", False),
+    ("GET", "/hooks/shop?event=asked&id=10", b"", "application/json", "asked", False),
     ("POST", "/hooks/quiet", b"\xff\x00\xfe", "application/octet-stream", "event", False),
     ("POST", "/hooks/quiet", b"{", None, "event", False),
     ("POST", "/hooks/quiet", b"", None, "event", False),

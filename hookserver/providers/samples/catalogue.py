@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
+from urllib.parse import urlencode
+from xml.sax.saxutils import escape, quoteattr
 
+import msgspec
+
+from hookserver.core.bodies import FORM, media_type, takes
 from hookserver.core.fields import ABSENT, Field, walk
 from hookserver.core.requests import find_header
 from hookserver.core.schemes.sending import with_member
@@ -34,3 +40,25 @@ def _described(luck: Luck, event_type: Sequence[Field], key: Sequence[Field]) ->
         elif field.root == "query":
             query.append(f"{field.steps[0]}={text}")
     return Sample(compact(payload).encode(), headers, query="&".join(query))
+
+
+def fitting(sample: Sample, methods: Sequence[str] | None, types: Collection[str] | None) -> Sample:
+    """The same by a method and of a content type that a source takes: in the query of a GET, as a form, as XML, or under another name."""
+    method = sample.method if not methods or sample.method in methods else methods[0]
+    fields = {name: str(value) for name, value in json.loads(sample.body).items()}
+    if method == "GET":
+        query = "&".join(part for part in (sample.query, urlencode(fields)) if part)
+        return msgspec.structs.replace(sample, method=method, query=query, body=b"", content_type="")
+    if types is None or takes(types, media_type(sample.content_type)):
+        return msgspec.structs.replace(sample, method=method)
+    if FORM in types:
+        return msgspec.structs.replace(sample, method=method, body=urlencode(fields).encode(), content_type=FORM)
+    media = max(types)      # those that begin with + are endings, and stand before all others
+    media = f"application/vnd.example{media}" if media.startswith("+") else media
+    body = _xml(fields) if media.endswith("xml") else sample.body
+    return msgspec.structs.replace(sample, method=method, body=body, content_type=media)
+
+
+def _xml(fields: dict[str, str]) -> bytes:
+    members = "".join(f"<field name={quoteattr(name)}>{escape(value)}</field>" for name, value in fields.items())
+    return f"<event>{members}</event>".encode()
