@@ -2,7 +2,8 @@
 
 ``rebuild`` needs the data directory for itself. ``compare`` (``--check``) works beside a running server: it
 folds the log up to the last checkpoint into files of its own, and compares the results with what the
-checkpoint says, row by row, and the live state line by line. It changes nothing.
+checkpoint says, row by row, and the live state line by line. It changes nothing. What came after the checkpoint
+has nothing on disk to be compared with; how much that is, is said.
 """
 
 from __future__ import annotations
@@ -163,6 +164,9 @@ class _Check:
             if again.stats()["unwritten_bytes"] > FLUSH_BYTES:
                 again.flush(sync=False)
         self.result.records = folds.seq + 1 - first
+        if (later := watched.catalog.durable_seq - manifest.seq) > 0:
+            self.result.notes.append(f"{later:,} records came after the checkpoint, the last one {watched.catalog.durable_seq}: "
+                                     "what follows from them is in no file yet")
         again.flush(sync=False)
         return folds
 
