@@ -256,7 +256,7 @@ class App:
             replay=Replay(self.reader, self.log.store_id, routing=self.intake.reception.routing, destinations=config.destinations,
                           append=self.log.append),
             readmission=Readmission(self.rejections, self.intake),
-            refusals=Refusals(self.rejections, clock=self.clock, base_url=base, sources=config.sources),
+            refusals=Refusals(self.rejections, clock=self.clock, base_url=base, sources=config.sources, find=self.intake.reception.find),
             inbox=Inbox(self.rejections, self.intake.reception.find, sources=config.sources), metrics=Metrics(self.system.figures))
 
     def _listen(self, sockets: list[socket.socket], narrow: list[socket.socket]) -> None:

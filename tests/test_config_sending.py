@@ -138,6 +138,7 @@ def test_presets_and_schemes_of_ones_own(tmp_path):
     assert verify(f'{{preset: standard, tolerance: 1h, secrets: ["{WHSEC}"]}}').scheme.v1a.stamp.past == 3600
     any_time = verify('{preset: paddle, tolerance: any, secrets: ["12345678"]}').scheme.stamp
     assert any_time.judge("1", 10**12) is any_time.judge("9999999999", 10**12) is None
+    assert any_time.past is any_time.future is None
     ahead = verify('{scheme: hmac, header: X, timestamp: {header: T, tolerance: 5m, future: any}, secrets: ["12345678"]}').scheme.stamp
     assert ahead.judge("9999999999", 10**12) is None and ahead.judge("1", 10**12).code == "timestamp_outside"
     anet = verify("{preset: authorizenet, key: hex, secrets: ['00112233445566ff']}")

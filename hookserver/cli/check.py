@@ -9,7 +9,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from hookserver.config import AcrcloudSource, AgoraSource, Config, Source, tree
+from hookserver.config import AcrcloudSource, AgoraSource, Config, GenericSource, Source, tree
 from hookserver.config.frameio import FrameioSource
 from hookserver.config.registered import kept_file
 from hookserver.core.guard import parse_url
@@ -78,7 +78,7 @@ def overview(conf: Config) -> list[str]:
     lines = columns(rows)
     origins = secret_origins(conf)
     for source in conf.sources.values():
-        lines += ["", f"source {source.name} ({source.type}); duplicates are known for {long_spell(source.dedup_window)}"]
+        lines += ["", f"source {source.name} ({preset_of(source) or source.type}); {copies(source)}"]
         for name, url in hook_urls(conf, source):
             from_where = " or ".join(origins.get((source.name, name), []))
             signed = "unsigned requests are taken" if name in source.unsigned else f"signed; secret from {from_where}"
@@ -92,6 +92,18 @@ def overview(conf: Config) -> list[str]:
     if conf.warnings:
         lines += ["", *(f"warning: {warning}" for warning in conf.warnings)]
     return lines
+
+
+def preset_of(source: Source) -> str | None:
+    """``generic, github``; None for what has no preset."""
+    return f"{source.type}, {source.preset}" if isinstance(source, GenericSource) and source.preset else None
+
+
+def copies(source: Source) -> str:
+    """For how long those of an event are recognised."""
+    if isinstance(source, GenericSource) and not source.key and source.feed is None:
+        return "no two of its events are taken for copies"
+    return f"duplicates are known for {long_spell(source.dedup_window)}"
 
 
 def polled(conf: Config) -> list[str]:

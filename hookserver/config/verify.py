@@ -128,6 +128,7 @@ def _stamp(known: Stamp | None, said: dict, place: Place) -> Stamp:
     stamp = msgspec.structs.replace(known or Stamp(), **values)
     if "tolerance" in said:
         stamp = msgspec.structs.replace(stamp, past=said["tolerance"], future=said["tolerance"])
+    stamp = msgspec.structs.replace(stamp, **{name: None for name in ("past", "future") if getattr(stamp, name) == math.inf})
     if stamp.field is None and not stamp.part:
         raise _at(place, "timestamp").error("does not say where the time stands", "timestamp: {header: X-Time}")
     if "field" in values:

@@ -82,7 +82,7 @@ PRESETS: dict[str, Preset] = {
                      content_types=frozenset({JSON, FORM})),
     # docs.stripe.com, "Verify webhook signatures manually". The secret is used as it is written, whsec_ and all.
     "stripe": Preset(_header("Stripe-Signature", listed=Listed("v1"), signed="{timestamp}.{body}", stamp=Stamp(part="t")),
-                     ("payload.type",), ("payload.id",)),
+                     ("payload.type",), ("payload.id",), published=(b"whsec_",)),
     # docs.slack.dev, "Verifying requests from Slack", "url_verification". Slash commands and buttons come as forms.
     "slack": Preset(_header("X-Slack-Signature", prefix="v0=", signed="v0:{timestamp}:{body}", stamp=_time("X-Slack-Request-Timestamp")),
                     ("payload.event.type", "payload.type", "payload.command"), ("payload.event_id",),

@@ -41,11 +41,12 @@ ADVICE = {
 
 class Refusals:
     """Reads the ring for the API. ``clock`` gives Unix milliseconds, ``base_url`` is for the curl commands; ``sources``: the names that
-    sources have already, for drafts of new ones."""
+    sources have already, for drafts of new ones; ``find`` gives to whom a path belongs today."""
 
     def __init__(self, rejections: Rejections, *, clock: Callable[[], int], base_url: str, threads: Executor | None = None,
-                 sources: Collection[str] = ()):
-        self._rejections, self._clock, self._base_url, self._threads, self._sources = rejections, clock, base_url, threads, sources
+                 sources: Collection[str] = (), find: Callable[[str], object] = lambda path: None):
+        self._rejections, self._clock, self._base_url, self._threads = rejections, clock, base_url, threads
+        self._sources, self._find = sources, find
 
     async def page(self, *, cause: str | None = None, q: str | None = None, limit: int = 50, before: int | None = None) -> dict:
         """Newest first, with the numbers of the whole ring. ``next`` is the ``before`` of the next page, or None.
@@ -62,7 +63,7 @@ class Refusals:
 
     async def one(self, rejection_id: str) -> dict:
         """Summary, headers, what was kept of the body; ``hint`` is what the sender was told beside the message, ``advice`` is
-        for the owner; ``draft``: the source that an unmatched one may be meant for. Raises Refused (not_found)."""
+        for the owner; ``draft``: the source that an unmatched one may be meant for, while its path has none. Raises Refused (not_found)."""
         found = await self._find(rejection_id)
         body = found.raw_body()
         text = found.raw if found.raw is not None else "" if not body else None
@@ -73,7 +74,7 @@ class Refusals:
             "checks": checks_of_rejection(found),
             "body": found.body, "body_text": None if found.body == "none" else _pretty(text),
             "raw_text": None if found.body == "none" else text,
-            "raw_base64": found.raw_b64, "draft": draft_of(found, self._sources) if found.cause == "unmatched" else None,
+            "raw_base64": found.raw_b64, "draft": draft_of(found, self._sources) if found.cause == "unmatched" and self._find(found.path) is None else None,
             "curl": curl_command(self._base_url, found.method, path, found.headers, body, found.id) if found.body == "whole" else None}
 
     async def raw(self, rejection_id: str) -> Raw:

@@ -28,7 +28,7 @@ BAD = [
     *[("standard", key) for key in ("whsec_", "whsec_c2hvcnQ=", "whsec_!!!!", "whpk_c2hvcnQ=", "whsec_" + b64encode(b"x" * 65).decode())],
     *[("sendgrid", key) for key in ("canary-no-key", b64encode(b"x" * 91).decode(), P384)],
     ("postmark", "canary-without-colon"), ("postmark", "canary:"), ("sns", "canary-no-topic"), ("sns", "arn:aws:sns:eu-west-1:123456789012:*"),
-    ("zendesk", "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="), ("github", "${UNSET_CANARY}"),
+    ("zendesk", "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="), ("stripe", "whsec_"), ("github", "${UNSET_CANARY}"),
 ]
 
 

@@ -48,6 +48,7 @@ def test_from_an_unknown_path_to_a_source(tmp_path):
     try:
         admin = later.client(later.token)
         assert {group["path"]: group["source"] for group in admin.get("/api/inbox").json["groups"]}["/hooks/moves"] == "moves"
+        assert admin.get(f"/api/rejections/{one['id']}").json["draft"] is None
         wanted = {"what": "rejections", "cause": "unmatched", "path": "/hooks/moves"}
         for dry_run in (True, False):
             assert admin.post("/api/replay", wanted | {"dry_run": dry_run}).json["outcomes"] == {"accepted": 1 + dry_run, "refused": 1} | ({} if dry_run else {"duplicate": 1})

@@ -171,7 +171,8 @@ def test_the_command_line_tells_of_it_too(running, capsys):
     assert main(["check", "-c", conf]) == 0
     said = capsys.readouterr().out
     for line in ("by POST, PUT, GET only", "of */*+json, application/json, application/x-www-form-urlencoded, text/plain", "only from 192.0.2.0/24, 2001:db8::/32",
-                 "some are dropped, on conditions", "payloads have to fit a schema", "a success is answered 204"):
+                 "some are dropped, on conditions", "payloads have to fit a schema", "a success is answered 204", "source shop (generic); duplicates are known for 7 days",
+                 "source quiet (generic); no two of its events are taken for copies"):
         assert line in said, said
     assert main(["check", "-c", conf, "--since", "1d"]) == 0
     assert "Nothing would be different" in capsys.readouterr().out
