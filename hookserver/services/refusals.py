@@ -46,7 +46,7 @@ class Refusals:
     def __init__(self, rejections: Rejections, *, clock: Callable[[], int], base_url: str, threads: Executor | None = None,
                  sources: Collection[str] = (), find: Callable[[str], object] = lambda path: None):
         self._rejections, self._clock, self._base_url, self._threads = rejections, clock, base_url, threads
-        self._sources, self._find = sources, find
+        self._sources, self._owner_of = sources, find
 
     async def page(self, *, cause: str | None = None, q: str | None = None, limit: int = 50, before: int | None = None) -> dict:
         """Newest first, with the numbers of the whole ring. ``next`` is the ``before`` of the next page, or None.
@@ -74,7 +74,7 @@ class Refusals:
             "checks": checks_of_rejection(found),
             "body": found.body, "body_text": None if found.body == "none" else _pretty(text),
             "raw_text": None if found.body == "none" else text,
-            "raw_base64": found.raw_b64, "draft": draft_of(found, self._sources) if found.cause == "unmatched" and self._find(found.path) is None else None,
+            "raw_base64": found.raw_b64, "draft": draft_of(found, self._sources) if found.cause == "unmatched" and self._owner_of(found.path) is None else None,
             "curl": curl_command(self._base_url, found.method, path, found.headers, body, found.id) if found.body == "whole" else None}
 
     async def raw(self, rejection_id: str) -> Raw:
