@@ -77,6 +77,10 @@ class Disk:
     def size(self, fd: int) -> int:
         return os.fstat(fd).st_size
 
+    def deleted(self, fd: int, path: Path) -> bool:
+        """Whether somebody has removed this open file. Some file systems count no names; there the name itself is looked for."""
+        return os.fstat(fd).st_nlink == 0 and not os.path.exists(path)
+
     def modified_ns(self, fd: int) -> int:
         """When the content of a file last changed, in ns since the epoch."""
         return os.fstat(fd).st_mtime_ns

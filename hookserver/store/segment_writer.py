@@ -35,10 +35,12 @@ class SegmentWriter:
     def __init__(self, disk: Disk, paths: DataDir, active: SegmentInfo | None):
         self._disk, self._paths = disk, paths
         self._fd: int | None = None
+        self._path = paths.log
         self.size = self.crc = 0
         self.poisoned = False
         if active is not None:
-            self._fd = disk.open_append(paths.log / active.name)
+            self._path = paths.log / active.name
+            self._fd = disk.open_append(self._path)
             self.size, self.crc = active.size, active.crc
 
     def start_segment(self, name: str) -> None:
@@ -55,7 +57,7 @@ class SegmentWriter:
             self._disk.sync_dir(self._paths.log)
         except OSError as error:
             raise self._poison(f"the new segment {name} could not be synced: {error}") from error
-        old, self._fd = self._fd, fd
+        old, self._fd, self._path = self._fd, fd, self._paths.log / name
         self.size = self.crc = 0
         if old is not None:
             self._disk.close(old)
@@ -71,8 +73,11 @@ class SegmentWriter:
         started = time.perf_counter()
         try:
             self._disk.datasync(self._fd)
+            deleted = self._disk.deleted(self._fd, self._path)
         except OSError as error:
             raise self._poison(f"sync failed: {error}") from error
+        if deleted:     # its bytes would be gone with this process
+            raise self._poison(f"{self._path} has been deleted while it was written to")
         self.size += len(data)
         self.crc = crc32(data, self.crc)
         return time.perf_counter() - started

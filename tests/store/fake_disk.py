@@ -226,6 +226,9 @@ class FakeDisk:
     def size(self, fd: int) -> int:
         return len(self._open[fd][0].data)
 
+    def deleted(self, fd: int, path: Path) -> bool:
+        return path.name not in self._directory(path.parent).names
+
     def modified_ns(self, fd: int) -> int:
         return self._open[fd][0].changed
 

@@ -112,6 +112,26 @@ def test_a_failed_sync_poisons(tmp_path, verb, error):
 
 
 @POISON
+def test_what_goes_into_a_file_that_was_deleted_is_not_acknowledged(tmp_path):
+    data = tmp_path / "data"
+    with driving(data) as driver:
+        driver.append(b"a")
+        for path in (data / "log").iterdir():
+            path.unlink()
+        assert isinstance(driver.append(b"b")[0], StorePoisoned)
+        assert driver.log.status == "poisoned" and "has been deleted" in driver.log.error and driver.shown == [1]
+
+
+def test_a_directory_that_moves_takes_its_log_with_it(tmp_path):
+    with driving(tmp_path / "data") as driver:
+        driver.append(b"a")
+        (tmp_path / "data").rename(tmp_path / "elsewhere")
+        assert driver.append(b"b")[0].seq == 2
+        (tmp_path / "elsewhere").rename(tmp_path / "data")
+    assert contents(tmp_path / "data") == expected([b"a", b"b"])
+
+
+@POISON
 def test_what_waits_behind_a_failed_sync_fails_too(tmp_path):
     class Failing(GatedDisk):
         def datasync(self, fd):
