@@ -16,8 +16,12 @@ OURS = ("quick", "named")   # types with a cloudflared that the server starts
 
 
 def _build_tunnel(values: dict, place: Place, context: Context) -> TunnelSettings:
-    if values.get("token_file") is not None and os.stat(values["token_file"]).st_mode & stat.S_IROTH:
-        context.warn(place, f"{values['token_file']} can be read by every user of this machine; chmod 600 it")
+    if (file := values.get("token_file")) is not None:
+        found = os.stat(file)
+        if not found.st_size:
+            raise place.below("token_file", place.line).error("is an empty file", "put the tunnel's token there")
+        if found.st_mode & stat.S_IROTH:
+            context.warn(place, f"{file} can be read by every user of this machine; chmod 600 it")
     return TunnelSettings(**{name: value for name, value in values.items() if value is not None})
 
 

@@ -181,8 +181,9 @@ def test_a_port_that_is_taken_is_an_error_at_the_start(tmp_path):
 
 
 @pytest.mark.parametrize("more, key", [({"type": "named"}, "token_file"), ({"url": "https://x.example"}, "url"), ({"paths": ["/api/x"]}, "paths[0]"),
-                                       ({"type": "other"}, "type"), ({"type": "named", "token_file": "none"}, "token_file"), ({"enabled": "yes"}, "enabled"), ({"enabled": None}, "enabled")])
+                                       ({"type": "other"}, "type"), ({"type": "named", "token_file": "none"}, "token_file"), ({"type": "named", "token_file": "empty"}, "token_file"), ({"enabled": "yes"}, "enabled"), ({"enabled": None}, "enabled")])
 def test_settings_that_cannot_be(tmp_path, more, key):
+    (tmp_path / "empty").touch()
     (tmp_path / "conf.yaml").write_text(json.dumps({"tunnel": more}))
     with pytest.raises(ConfigError) as raised:
         config.load(tmp_path / "conf.yaml", env={})
