@@ -16,10 +16,11 @@ from hookserver.core.records import Draft, event_draft
 
 PROVIDER = "hookserver"     # of events that we have made; also the source of those that concern no sender
 DISABLED = "destination.disabled"
+CHANGED = "asset.status"
 
 #: Type -> the type of source that it comes from, None for this server itself.
 TYPES: dict[str, str | None] = {
-    "song.analyzed": "acrcloud", "song.no_results": "acrcloud", "song.failed": "acrcloud", "asset.status": "frameio", DISABLED: None,
+    "song.analyzed": "acrcloud", "song.no_results": "acrcloud", "song.failed": "acrcloud", CHANGED: "frameio", DISABLED: None,
     "file.downloaded": "feed", "file.failed": "feed"}
 
 
@@ -48,3 +49,8 @@ def not_told(type: str, payload: object) -> str | None:
     """The destination that must not be told: of a destination that was switched off, itself."""
     name = payload.get("destination") if type == DISABLED and isinstance(payload, dict) else None
     return name if isinstance(name, str) else None
+
+
+def same_to_people(type: str, payload: object) -> bool:
+    """A status changed from one word of its sender to another one for which conf.yaml has the same status. ``notify`` keeps that to itself."""
+    return type == CHANGED and isinstance(payload, dict) and payload.get("status") == payload.get("before") is not None

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from hookserver.config.model import Notify, RouteRule
-from hookserver.core.announcements import PROVIDER, not_told
+from hookserver.core.announcements import PROVIDER, not_told, same_to_people
 from hookserver.core.bodies import payload_of
 from hookserver.core.conditions import Step, Subject
 from hookserver.core.jsonstrict import BadJSON, parse
@@ -62,7 +62,8 @@ class Routing:
     def choose_for_told(self, source: str, type: str, payload: bytes) -> tuple[str, ...]:
         """As ``choose``, for an event that we make. ``payload``: its JSON."""
         found = _decoded(payload)
-        chosen = (*self.choose(source, type, "", (), found), *(self._notify.to if type in self._notify.on else ()))
+        notified = type in self._notify.on and not same_to_people(type, found)
+        chosen = (*self.choose(source, type, "", (), found), *(self._notify.to if notified else ()))
         return tuple(dict.fromkeys(name for name in chosen if name != not_told(type, found)))
 
     def choose_for(self, record: Record) -> tuple[str, ...]:
@@ -87,8 +88,12 @@ class Routing:
 
     def _notified(self, record: Record) -> RouteVerdict:
         listed = record.type in self._notify.on
-        step = Step("type", "is one of", ", ".join(self._notify.on), json.dumps(record.type), listed)
-        return RouteVerdict("notify", (record.source,), self._notify.to, listed, "conditions", [step])
+        steps = [Step("type", "is one of", ", ".join(self._notify.on), json.dumps(record.type), listed)]
+        payload = payload_of(record)
+        if listed and same_to_people(record.type, payload):
+            listed = False
+            steps.append(Step("payload.status", "is not", json.dumps(payload["before"]), json.dumps(payload["status"]), False))
+        return RouteVerdict("notify", (record.source,), self._notify.to, listed, "conditions", steps)
 
 
 def _concerns(rule: RouteRule, source: str) -> bool:

@@ -65,3 +65,11 @@ def test_routes_and_notify_choose_and_the_one_concerned_is_spared():
     sent = decode(line_of(event_draft(source="scans", provider="acrcloud", type="destination.disabled", method="POST", path="/x", client="", headers=(),
                                       body=b"{}", is_json=True, to=("archive", "scans.results"))))
     assert ROUTING.choose_for(sent) == ("archive", "ci") and ROUTING.retrace(sent)[1] == ("archive", "ci", "scans.results")
+
+
+@pytest.mark.parametrize("before,status,to", [("processing", "processing", ("archive",)), ("processing", "approved", ("archive", "team")), ("", "processing", ("archive", "team"))])
+def test_a_word_that_means_the_same_as_the_one_before_is_told_to_nobody(before, status, to):
+    routing = Routing([RouteRule(("*",), None, ("archive",), "conf.yaml:3")], Notify(("asset.status",), ("team",)))
+    record = decode(told("asset.status", before=before, status=status))
+    verdicts, today = routing.retrace(record)
+    assert routing.choose_for(record) == today == to and verdicts[-1].matched == all(step.ok for step in verdicts[-1].steps) == ("team" in to)
