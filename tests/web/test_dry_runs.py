@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from base64 import b64encode
 
 import pytest
 
@@ -21,6 +22,7 @@ sources:
     dedup: {{key: payload.id}}
     drop: {{type: ping}}
     limits: {{rate: 1/h, body: 1KiB}}
+  clerk: {{type: generic, verify: {{scheme: basic, secrets: ["user:{secret}"]}}}}
   office: {{type: generic, verify: none, allow_ips: [192.0.2.0/24], content_types: form, event_type: payload.e}}
   scans: {{type: acrcloud, callback_token: "0123456789abcdefghij"}}
   calls: {{type: agora, apps: {{demo: {{secrets: ["{secret}"]}}}}}}
@@ -142,3 +144,11 @@ def test_without_the_token_the_parameter_is_the_senders_own(tmp_path):
         assert running.client(running.token).ask("POST", "/hooks/shop?dry_run=0&a=dry_run=1", body, **headers).json["duplicate"]
     finally:
         running.stop()
+
+
+def test_a_sender_that_has_an_authorization_of_its_own(running):
+    """It stands beside the admin's, before or after it."""
+    own, admin = f"Authorization: Basic {b64encode(f'user:{SECRET}'.encode()).decode()}", f"Authorization: Bearer {running.token}"
+    for first, second in ((own, admin), (admin, own)):
+        letter = f"POST /hooks/clerk?dry_run=1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{first}\r\n{second}\r\nContent-Length: 2\r\n\r\n{{}}"
+        assert running.client().send(letter.encode()).json["outcome"] == "accepted"
