@@ -368,3 +368,10 @@ def test_the_schema_tells_keys_of_types_apart():
     assert by_type["exec"]["required"] == ["argv"] and "url" not in by_type["exec"]["propertyNames"]["enum"]
     assert by_type["email"]["required"] == ["host", "from", "to"] and "timeout" in by_type["email"]["propertyNames"]["enum"]
     assert schema["required"] == ["type"]
+
+
+def test_a_public_key_is_no_secret_to_be_warned_of(tmp_path):
+    (tmp_path / "key.hex").write_text("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")     # RFC 8032, 7.1, test 1
+    (tmp_path / "key.hex").chmod(0o644)
+    text = "sources: {s: {type: generic, verify: {preset: discord, secrets: ['file:key.hex']}}, t: {type: generic, verify: {preset: github, secrets: ['file:key.hex']}}}"
+    assert [warning.partition(":")[0] for warning in load(tmp_path, text).warnings] == ["sources.t.verify.secrets[0]"]

@@ -62,6 +62,9 @@ def _build(values: dict, place: Place, context: Context) -> Verify:
     if isinstance(scheme, SignatureScheme) and scheme.id is None and scheme.signed.names("id"):
         raise _at(place, "id").error("is missing", "signed names {id}; say where it stands: id: header.X-Id")
     keys = tuple(_key(scheme, secret, number, known.published, place) for number, secret in enumerate(secrets))
+    if isinstance(scheme, (PublicKeyScheme, CertificateScheme, SnsScheme)):
+        # What is public may be short, and be read by everybody.
+        context.warnings[:] = [warning for warning in context.warnings if not warning.startswith(f"{place.key}.secrets[")]
     handshakes = known.handshakes if own is None else (own,)
     _check_tokens(handshakes, tokens or (), place, context)
     return Verify(scheme, keys, preset, handshakes, tokens or ())
