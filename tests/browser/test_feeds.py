@@ -58,7 +58,7 @@ def test_files_come_in_and_people_have_their_say(server, open_page):
     row.locator(".badge", has_text="here").wait_for()
     page.page.get_by_label("State").select_option("failed")
     page.page.locator(".files tbody tr", has_text="web page came").first.wait_for()
-    assert not page.page.locator(".files tbody tr", has_text="61 Camille.zip").count()
+    page.page.locator(".files tbody tr", has_text="61 Camille.zip").wait_for(state="detached")
 
     for width, scheme, bright in ((320, "dark", False), (1280, "light", True)):
         page.page.set_viewport_size({"width": width, "height": 800})
