@@ -19,7 +19,7 @@ import msgspec
 
 from hookserver.core.announcements import PROVIDER as OURSELVES
 from hookserver.core.announcements import Announcement
-from hookserver.core.asset_words import COMMENTED, DELETED, NEEDS_REVIEW, READY, READY_EVENTS, UPLOADED, Said, label_of, read_event, sentence
+from hookserver.core.asset_words import COMMENTED, DELETED, NEEDS_REVIEW, PROCESSING, READY, READY_EVENTS, UPLOADED, Said, label_of, read_event, sentence
 from hookserver.core.records import EVENT, event_id
 from hookserver.core.tasks import ATTEMPTED, record_seq
 from hookserver.rollups.asset_parts import Asset, AssetRow, Details, Heard, Moment, read_details
@@ -197,7 +197,7 @@ def _seen(asset: Asset, found: Details, step: Step) -> Asset:
             word, judged, by = found.state or READY, False, step.task      # the judgement was taken back
         elif commented and not judged:
             word, judged, by = NEEDS_REVIEW, True, step.about
-        elif not judged and found.state:
+        elif not judged and found.state and (word, found.state) != (READY, PROCESSING):    # the API is late: its event says ready
             word, by = found.state, by or step.task
     told = {}
     if word != asset.word or found.what:

@@ -37,8 +37,8 @@ class Wall(Paper):
         self.write(event([LOOK] if look else [], body=json.dumps(body).encode(), source="review", provider="frameio"))
         return self.last_id
 
-    def looked(self, about: str, place: int = 0, state: str = "done", **found) -> None:
-        value = msgspec.Raw(json.dumps({"asset": "a"} | found).encode()) if state == "done" else None
+    def looked(self, about: str, place: int = 0, state: str = "done", value: dict = {}, **found) -> None:
+        value = msgspec.Raw(json.dumps({"asset": "a"} | found | value).encode()) if state == "done" else None
         outcome = Outcome(state == "done", "ok" if state == "done" else "status", status=200, value=value)
         self.write(tried(Task(f"tsk_{about[4:]}_{place}", "details", LOOK, about, 0, 0), state, outcome, at=self.at))
 
@@ -57,6 +57,16 @@ def test_a_judgement_outlives_what_becomes_of_the_file_until_it_is_uploaded_anew
     wall.told("file.upload.completed", status="uploaded")
     assert wall.word() == "processing"
     wall.told("asset.ready")
+    assert wall.word() == "ready"
+
+
+def test_a_file_that_is_ready_stays_so_whatever_the_api_still_says():
+    wall = Wall()
+    wall.looked(wall.told("file.ready"), value={"state": "processing"}, name="Early.mov")
+    assert wall.word() == "ready"
+    wall.told("file.upload.completed", status="uploaded")
+    assert wall.word() == "processing"
+    wall.looked(wall.told("file.updated"), value={"state": "ready"})
     assert wall.word() == "ready"
 
 
