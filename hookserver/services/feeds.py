@@ -186,7 +186,7 @@ class FeedHouse:
 
     def seq_of(self, feed: str, key: str) -> int | None:
         """The seq of the event that an entry has become, however long ago."""
-        return self._fold().seq_of(feed, key)
+        return self._fold().seq_of(feed, key) if feed in self.states else None      # most sources are no feeds, and wait for no digest
 
     # -- asking ------------------------------------------------------------------------------------
 
