@@ -102,7 +102,7 @@ def test_who_waits_for_a_slow_sync_shares_it(server):
         assert [done.result() for done in waiting] == [200] * 100
     for wire in wires:
         wire.close()
-    assert healthy > 20, "the loop waited for the disk"
+    assert healthy > 5, "the loop waited for the disk"     # one that waits answers once
     assert slow.stop() == 0
     assert len({entry.record["batch"] for entry in read_log(server.data)}) <= 4, "a sync for every one"
     recovered(server, ledger)
