@@ -84,7 +84,7 @@ def test_a_failed_write_loses_nothing(server):
 
 
 def test_who_waits_for_a_slow_sync_shares_it(server):
-    ledger, slow = Ledger(14), traced(server, "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=700000")
+    ledger, slow = Ledger(14), traced(server, "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=1500000")
     slow.start()
     first_answer = threading.Event()
 
@@ -102,7 +102,7 @@ def test_who_waits_for_a_slow_sync_shares_it(server):
         assert [done.result() for done in waiting] == [200] * 100
     for wire in wires:
         wire.close()
-    assert healthy > 5, "the loop waited for the disk"     # one that waits answers once
+    assert healthy > 20, "the loop waited for the disk"
     assert slow.stop() == 0
     assert len({entry.record["batch"] for entry in read_log(server.data)}) <= 4, "a sync for every one"
     recovered(server, ledger)

@@ -20,14 +20,16 @@ SEED = int(os.environ.get("HOOKSERVER_KILL_SEED", 1))
 
 def test_nothing_promised_is_lost(server):
     dice, ledger = random.Random(SEED), Ledger(SEED)
-    for _ in range(ROUNDS):
+    acked = rounds = 0
+    while rounds < ROUNDS or acked <= 20 * ROUNDS and rounds < 4 * ROUNDS:     # on a busy machine some rounds do little
+        rounds += 1
         server.start()
         load = Load(ledger, server.port)
         threading.Timer(dice.uniform(0.005, 0.5), server.kill).start()
         load.wait()
         server.kill()
-    acked = sum(entry.acked for entry in ledger.entries.values())
-    assert acked > 8 * ROUNDS, "hardly anything was sent: the drill proves nothing"
+        acked = sum(entry.acked for entry in ledger.entries.values())
+    assert acked > 20 * ROUNDS, "hardly anything was sent: the drill proves nothing"
     server.start()
     assert verdict(server.data, ledger) == []
     assert resend(ledger, server.port) == []

@@ -176,6 +176,10 @@ def test_paused_and_resumed_where_it_was(running, source, api):
     assert api.ask("POST", f"/api/tasks/{found['task']}/resume").status == 200
     assert file(api, entry["source_url"], "done")["size"] == len(BODY)
     assert api.ask("POST", f"/api/tasks/{found['task']}/pause").status == 409
+    source.add("/slow-too", slow)
+    found = until(lambda: next((one for one in files(api, state="running") if one["url"].endswith("/slow-too")), None))
+    assert api.ask("POST", f"/api/tasks/{found['task']}/cancel").status == 200
+    assert file(api, found["url"], "cancelled")["ended_at"]
 
 
 def test_a_page_instead_of_a_file_fails_and_can_be_tried_again(running, source, api):
